@@ -1,0 +1,1 @@
+"""The published language of the modules: one Protocol each, frozen structs, errors, events."""

@@ -1,0 +1,303 @@
+"""What was played: listens, imported play counts, love and hate, statistics."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from app.contracts.events import FeedPage
+from app.kernel.contract import Access, DomainError, command, query
+
+Kind = Literal["recordings", "artists"]
+Entity = Literal["artists", "releases", "recordings"]
+Range = Literal[
+    "this_week", "this_month", "this_year", "week", "month", "quarter", "year", "half_yearly", "all_time"
+]  # the words of ListenBrainz; week, month, … without "this" are the last complete ones
+
+MAX_BATCH = 1000
+
+
+class NewListen(Struct, frozen=True):
+    """A play as a client sends it; checked one by one, so that a bad one does not fail its batch."""
+
+    listened_at: datetime
+    artist: str
+    title: str
+    release: str | None = None
+    release_artist: str | None = None
+    duration_ms: int | None = None
+    recording_mbid: UUID | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Rejection(Struct, frozen=True):
+    index: int
+    reason: str
+
+
+class SubmitResult(Struct, frozen=True):
+    accepted: int
+    duplicate: int
+    rejected: list[Rejection]
+
+
+class Listen(Struct, frozen=True):
+    listened_at: datetime
+    recording_key: UUID
+    artist_key: UUID
+    release_key: UUID | None
+    artist: str
+    title: str
+    release: str | None
+    duration_ms: int | None
+    client: str
+
+
+class ListenPage(Struct, frozen=True):
+    """Listens, newest first; `next` continues the page, None at the end."""
+
+    listens: list[Listen]
+    next: str | None
+
+
+class NewPlaycount(Struct, frozen=True):
+    """A total without timestamps, of a recording or (title None) of an artist."""
+
+    listener_id: UUID
+    artist: str
+    title: str | None
+    plays: Annotated[int, Meta(ge=1, le=100_000_000)]
+
+
+class ListenerListens(Struct, frozen=True):
+    listener_id: UUID
+    listens: list[NewListen]
+
+
+class TopItem(Struct, frozen=True):
+    key: UUID
+    title: str  # the artist's name where the entity is artists
+    artist: str
+    artist_key: UUID
+    plays: int
+
+
+class Top(Struct, frozen=True):
+    """The most played; `total` counts all different ones in the range [start, end)."""
+
+    items: list[TopItem]
+    total: int
+    start: datetime | None
+    end: datetime | None
+
+
+class Bucket(Struct, frozen=True):
+    start: datetime
+    end: datetime
+    plays: int
+
+
+class Activity(Struct, frozen=True):
+    """Plays per day, month or year of the range, cut in the time zone asked for."""
+
+    buckets: list[Bucket]
+
+
+class Summary(Struct, frozen=True):
+    plays: int
+    first_listened_at: datetime | None
+    last_listened_at: datetime | None
+
+
+class Feedback(Struct, frozen=True):
+    kind: Kind
+    key: UUID
+    value: int  # 1 loved, -1 hidden
+    at: datetime
+    title: str  # as the listener sent it; empty where never played or named
+    artist: str
+
+
+class PopularItem(Struct, frozen=True):
+    kind: Kind
+    key: UUID
+    title: str
+    artist: str
+    artist_key: UUID
+    listeners: int
+
+
+class Listened(Struct, frozen=True, tag="listened"):
+    """A listen was stored."""
+
+    listener_id: UUID
+    listened_at: datetime
+    recording_key: UUID
+    artist_key: UUID
+    release_key: UUID | None
+    artist: str
+    title: str
+    release: str | None
+
+
+class Unlistened(Struct, frozen=True, tag="unlistened"):
+    """A listen was deleted or hidden as a duplicate."""
+
+    listener_id: UUID
+    listened_at: datetime
+    recording_key: UUID
+    artist_key: UUID
+
+
+class PlaycountSet(Struct, frozen=True, tag="playcount_set"):
+    """A total without timestamps now stands at `plays`; `title` and `recording_key` are None for an artist's."""
+
+    listener_id: UUID
+    artist_key: UUID
+    recording_key: UUID | None
+    artist: str
+    title: str | None
+    plays: int
+
+
+class FeedbackSet(Struct, frozen=True, tag="feedback_set"):
+    """Love (1), hide (-1) or neither (0) was said of an item."""
+
+    listener_id: UUID
+    kind: Kind
+    key: UUID
+    value: int
+
+
+class ListenerForgotten(Struct, frozen=True, tag="listener_forgotten"):
+    """Everything of a person was erased."""
+
+    listener_id: UUID
+
+
+ListensEvent = Listened | Unlistened | PlaycountSet | FeedbackSet | ListenerForgotten
+
+
+class TrainingEvent(Struct, frozen=True):
+    """An event for training: the person is a keyed pseudonym, and there is no name.
+
+    `kind` is listened, unlistened, playcount_set, feedback_set or forgotten; `at` is UNIX seconds.
+    """
+
+    kind: Literal["listened", "unlistened", "playcount_set", "feedback_set", "forgotten"]
+    pseudonym: UUID
+    at: int = 0
+    recording_key: UUID | None = None
+    artist_key: UUID | None = None
+    value: int = 1
+
+
+class BatchTooLarge(DomainError):
+    """Send at most 1000 listens at once."""
+
+    code, status = "listens.batch_too_large", 413
+
+
+class ListenNotFound(DomainError):
+    """There is no such listen."""
+
+    code, status = "listens.listen_not_found", 404
+
+
+class InvalidRange(DomainError):
+    """The range, time zone or cursor is not one that exists."""
+
+    code, status = "listens.invalid_range", 422
+
+
+class Listens(Protocol):
+    @command(access=Access.OWNER, idempotent=True, timeout=10, scope="scrobble")
+    def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
+        """Store up to 1000 listens: all valid ones, each once; the invalid ones are told by index.
+
+        Idempotent by nature: the same listen again is counted as a duplicate. Raises BatchTooLarge.
+        """
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=60)
+    def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
+        """Store the listens of many listeners in one transaction (data sets); indexes run over all of them."""
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=60)
+    def set_playcounts(self, playcounts: list[NewPlaycount], source: str) -> SubmitResult:
+        """Store totals without timestamps; the same listener, item and source again replaces the total."""
+
+    @query(access=Access.OWNER)
+    def history(
+        self,
+        listener_id: UUID,
+        before: str | None = None,
+        after: str | None = None,
+        limit: int = 25,
+        search: str = "",
+    ) -> ListenPage:
+        """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
+
+        Both are ISO 8601 or UNIX seconds, or a page's `next`: paging is stable while listens arrive. Raises InvalidRange.
+        """
+
+    @command(access=Access.OWNER)
+    def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
+        """Delete one listen. Raises ListenNotFound."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
+        """Love (1), hide (-1) or neither (0). Raises InvalidRequest for another value."""
+
+    @query(access=Access.OWNER)
+    def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
+        """What the listener loved and hid, newest first."""
+
+    @query(access=Access.OWNER)
+    def top(
+        self,
+        listener_id: UUID,
+        entity: Entity,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+        limit: int = 25,
+        offset: int = 0,
+    ) -> Top:
+        """The most played in a range, or from `start` to `end` when given. Raises InvalidRange."""
+
+    @query(access=Access.OWNER)
+    def activity(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Activity:
+        """Plays over time. Raises InvalidRange."""
+
+    @query(access=Access.OWNER)
+    def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:
+        """How much was played, in all or of one artist."""
+
+    @query(access=Access.OWNER)
+    def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
+        """The recordings of an artist that the listener played most."""
+
+    @query(access=Access.LISTENER)
+    def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
+        """What most listeners here played; no personal data in it."""
+
+    @query(access=Access.OWNER)
+    def export_listener(self, listener_id: UUID) -> dict[str, Any]:
+        """Counts, play counts and feedback of a person, as JSON values; listens are read by `history`."""
+
+    @query(access=Access.SERVICE, timeout=10)
+    def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
+        """Events after a cursor ("" for the beginning). Raises FeedReset when the cursor is of another generation."""
+
+    @query(access=Access.SERVICE, timeout=10)
+    def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
+        """The same log for training: pseudonyms, no names."""

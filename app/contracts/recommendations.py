@@ -1,0 +1,75 @@
+"""What to hear next, and why."""
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.contracts.listens import Kind
+from app.kernel.contract import Access, DomainError, query
+
+
+class Because(Struct, frozen=True):
+    """One of the listener's own items that spoke for a recommendation, with its share of all that did (0 to 1)."""
+
+    key: UUID
+    title: str
+    artist: str
+    share: float
+
+
+class Recommendation(Struct, frozen=True):
+    """`because` holds the greatest shares; `other` the rest, so that they sum to 1 (0 where nothing personal spoke)."""
+
+    key: UUID
+    title: str
+    artist: str
+    artist_key: UUID
+    score: float
+    because: list[Because]
+    other: float
+
+
+class Recommendations(Struct, frozen=True):
+    """`model` is the SHA-256 of the artefact that answered, or "popular"; `degraded` marks the fallback."""
+
+    items: list[Recommendation]
+    model: str
+    degraded: bool
+
+
+class ServedModel(Struct, frozen=True):
+    kind: Kind
+    sha256: str
+    model_id: UUID
+    items: int
+
+
+class ItemUnknown(DomainError):
+    """The serving model does not know this item (yet)."""
+
+    code, status = "recommendations.item_unknown", 404
+
+
+class Recommender(Protocol):
+    @query(access=Access.OWNER)
+    def recommend(
+        self, listener_id: UUID, kind: Kind = "recordings", limit: int = 20, include_known: bool = False
+    ) -> Recommendations:
+        """The best items for a listener, folded in now; without what they know or hid. Never raises for a new listener."""
+
+    @query(access=Access.LISTENER)
+    def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
+        """Items near an item. Raises ItemUnknown."""
+
+    @query(access=Access.SERVICE)
+    def served_models(self) -> list[ServedModel]:
+        """The models that this process serves now."""
+
+    @query(access=Access.SERVICE)
+    def profile_size(self, listener_id: UUID) -> int:
+        """How many items the listener's profile holds; the freshness benchmark waits for it."""
+
+    @query(access=Access.OWNER)
+    def export_listener(self, listener_id: UUID) -> dict[str, Any]:
+        """What is kept of a person, as JSON values."""

@@ -1,0 +1,1 @@
+"""What every process needs and no word of music: contracts, bindings, feeds, HTTP, data access."""

@@ -1,0 +1,85 @@
+"""What travels with a call: who acts, how much time is left, and which trace it belongs to."""
+
+import contextlib
+import contextvars
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who a call is made for: a person, nobody yet (anonymous), or a part of Segue itself."""
+
+    kind: str  # "person" | "anonymous" | "service"
+    listener_id: UUID | None = None
+    name: str = ""
+    is_admin: bool = False
+    scopes: frozenset[str] = frozenset()
+    session_id: UUID | None = None
+    is_fresh: bool = False  # signed in with credentials within the last 15 minutes
+    token: str = ""  # the access token to relay; never logged
+
+    def __repr__(self) -> str:
+        return f"Actor({self.kind}, {self.name or '-'})"
+
+
+ANONYMOUS = Actor("anonymous")
+SYSTEM = Actor("service", name="system", is_admin=True, scopes=frozenset({"read", "write", "scrobble"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    actor: Actor = ANONYMOUS
+    deadline: float | None = None  # time.monotonic() seconds
+    trace_id: str = ""
+    span_id: str = ""
+    caller: str = ""  # the process that called, as its service token says
+
+    def remaining_s(self) -> float | None:
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+_current: contextvars.ContextVar[Context] = contextvars.ContextVar("segue_context", default=Context())
+
+
+def current() -> Context:
+    return _current.get()
+
+
+def actor() -> Actor:
+    return _current.get().actor
+
+
+def new_trace() -> tuple[str, str]:
+    """Return a new trace id and span id (W3C Trace Context: 16 and 8 random bytes, hexadecimal)."""
+    return secrets.token_hex(16), secrets.token_hex(8)
+
+
+@contextlib.contextmanager
+def use(ctx: Context) -> Iterator[Context]:
+    token = _current.set(ctx)
+    try:
+        yield ctx
+    finally:
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def acting_as(actor: Actor) -> Iterator[Context]:
+    """Run a block on behalf of `actor`, keeping deadline and trace."""
+    with use(replace(_current.get(), actor=actor)) as ctx:
+        yield ctx
+
+
+@contextlib.contextmanager
+def budget(seconds: float) -> Iterator[Context]:
+    """Give a block at most `seconds`; an earlier deadline of the caller stays in force."""
+    ctx = _current.get()
+    deadline = time.monotonic() + seconds
+    if ctx.deadline is not None:
+        deadline = min(deadline, ctx.deadline)
+    with use(replace(ctx, deadline=deadline)) as inner:
+        yield inner

@@ -1,0 +1,1 @@
+"""The bounded contexts. Each knows the others by their contracts alone."""
