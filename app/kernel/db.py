@@ -1,0 +1,85 @@
+"""A module's own database: its engine, its transactions, and nobody else's tables."""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session
+
+from app.kernel import context
+from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
+from app.settings import Settings, SettingsError
+
+
+def server_url(settings: Settings, module: str) -> URL:
+    """Return the address of the server that holds a module's schema, with the driver named.
+
+    SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3.
+    """
+    raw = settings.module_database_urls.get(module) or settings.database_url
+    if not raw:
+        raise SettingsError("DATABASE_URL: not set, and no `manage.py up` is running here")
+    url = make_url(raw)
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SettingsError("DATABASE_URL: a postgresql:// address")
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def module_url(settings: Settings, module: str, role: str = "app") -> URL:
+    """Return the address as a module's role: `app` (rows only) or `migrate` (owns the schema)."""
+    return server_url(settings, module).set(
+        username=f"{module}_{role}", password=settings.secret(f"db_{module}_{role}")
+    )
+
+
+class Database:
+    """Transactions of one module, as its `_app` role. Opened lazily: importing or building it connects nowhere."""
+
+    def __init__(self, url: URL, *, pool_size: int = 4) -> None:
+        self.url = url
+        self.engine: Engine = create_engine(
+            url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=3, pool_recycle=1800
+        )
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Open a transaction: committed at the end of the block, rolled back when it raises.
+
+        Raises ServiceUnavailable when the server can't be reached, DeadlineExceeded when a statement ran out of time.
+        """
+        remaining = context.current().remaining_s()
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                if remaining is not None:
+                    session.execute(
+                        text("select set_config('statement_timeout', :ms, true)"),
+                        {"ms": str(max(1, int(remaining * 1000)))},
+                    )
+                yield session
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            if "statement timeout" in str(error):
+                raise DeadlineExceeded from None
+            raise ServiceUnavailable("the database can't be reached; try again in a moment") from error
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise ServiceUnavailable("the database went away; try again in a moment") from error
+            raise
+
+    @contextlib.contextmanager
+    def dedicated(self) -> Iterator[Connection]:
+        """Open a connection outside the pool, each statement its own transaction: for session locks and LISTEN."""
+        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                yield connection
+        except (exc.OperationalError, exc.InterfaceError) as error:
+            raise ServiceUnavailable("the database can't be reached; try again in a moment") from error
+
+    def ping(self) -> None:
+        """Raise ServiceUnavailable unless the database answers."""
+        with self.begin() as session:
+            session.execute(text("select 1"))
+
+    def dispose(self) -> None:
+        self.engine.dispose()

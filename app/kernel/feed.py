@@ -1,0 +1,213 @@
+"""The log is the feed: events in commit order, followed effectively once.
+
+A module that others follow appends events to its table `event` in the transaction of the change. Sequence
+numbers are given before commit, so their order alone can lose a row that commits late. Each event therefore
+carries its transaction's id, and a reader sees only events of transactions below the oldest one still running
+(`pg_snapshot_xmin`): what is read is final, and nothing can appear before it any more. The order is
+(transaction id, position).
+
+A follower stores its cursor in the transaction of the effect. After a restore into another server stored
+transaction ids may lie in its future: `ensure_generation` renumbers the log under a new generation, which is part of
+the cursor; a follower with a cursor of another generation starts anew from zero.
+"""
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.kernel import context
+from app.kernel.contract import DomainError
+from app.kernel.db import Database
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+
+
+class FeedReset(DomainError):
+    """The cursor is of another generation of this feed: forget what was derived and start from the beginning."""
+
+    code, status = "feed.reset", 409
+
+
+class Page(Protocol[E_co]):
+    """What a feed answers; `app.contracts.events.FeedPage` is one."""
+
+    @property
+    def events(self) -> Sequence[E_co]: ...
+    @property
+    def cursor(self) -> str: ...
+
+
+def append(session: Session, events: Sequence[msgspec.Struct]) -> None:
+    """Add events to this module's log, in the caller's transaction; one statement for all of them."""
+    if events:
+        session.execute(
+            text("insert into event (payload) select value from jsonb_array_elements(cast(:events as jsonb))"),
+            {"events": msgspec.json.encode(list(events)).decode()},
+        )
+
+
+def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
+    """Return up to `limit` events (JSON each) after a cursor, and the cursor behind the last.
+
+    Raises FeedReset for a cursor of another generation or form.
+    """
+    generation = session.execute(text("select generation from event_generation")).scalar_one()
+    xid, position = _parse(after, generation)
+    rows = session.execute(
+        text(
+            """
+            select xid::text, position, payload::text
+            from event
+            where (xid, position) > (cast(:xid as xid8), :position)
+              and xid < pg_snapshot_xmin(pg_current_snapshot())
+            order by xid, position
+            limit :limit
+            """
+        ),
+        {"xid": xid, "position": position, "limit": limit},
+    ).all()
+    cursor = f"{generation}:{rows[-1][0]}:{rows[-1][1]}" if rows else f"{generation}:{xid}:{position}"
+    return [row[2].encode() for row in rows], cursor
+
+
+def _parse(cursor: str, generation: int) -> tuple[str, int]:
+    if not cursor:
+        return "0", 0
+    parts = cursor.split(":")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts) or int(parts[0]) != generation:
+        raise FeedReset
+    return parts[1], int(parts[2])
+
+
+def ensure_generation(session: Session) -> None:
+    """Begin a new generation where the log holds transaction ids that this server has not given yet."""
+    is_ahead = session.execute(
+        text("select exists (select from event where xid >= pg_snapshot_xmax(pg_current_snapshot()))")
+    ).scalar_one()
+    if is_ahead:
+        session.execute(text("select pg_advisory_xact_lock(hashtext('feed generation'))"))
+        session.execute(text("update event set position = -position"))
+        session.execute(
+            text(
+                """
+                update event set position = ranked.position, xid = cast('1' as xid8)
+                from (select position as old, row_number() over (order by xid, position desc) as position from event) ranked
+                where event.position = ranked.old
+                """
+            )
+        )
+        session.execute(text("update event_generation set generation = generation + 1"))
+        session.execute(text("select setval(pg_get_serial_sequence('event', 'position'), (select max(position) from event))"))
+
+
+@dataclass(frozen=True)
+class Follower(Generic[E]):
+    """Keeps a read model of another module's feed.
+
+    `pull(after, limit)` reads the feed through the contract; `apply(session, events)` writes their effect;
+    `reset(session)` empties the read model, before a replay from zero.
+    """
+
+    name: str
+    database: Database
+    pull: Callable[[str, int], Page[E]]
+    apply: Callable[[Session, Sequence[E]], None]
+    reset: Callable[[Session], None]
+    limit: int = 1000
+
+    def step(self) -> int:
+        """Apply the next page, if there is one; return how many events it had.
+
+        The page is pulled outside the transaction; the cursor is compared and moved inside it, so that of two
+        followers that pulled the same page only one applies it.
+        """
+        with self.database.begin() as session:
+            cursor = _cursor(session, self.name)
+        try:
+            with context.acting_as(context.SYSTEM):
+                page = self.pull(cursor, self.limit)
+        except FeedReset:
+            self.replay()
+            return 1
+        if page.cursor == cursor:
+            return 0
+        with self.database.begin() as session:
+            moved = session.execute(
+                text("update feed_cursor set cursor = :new where name = :name and cursor = :old"),
+                {"new": page.cursor, "old": cursor, "name": self.name},
+            )
+            if not moved.rowcount:  # type: ignore[attr-defined]
+                return 0  # another process applied this page meanwhile
+            if page.events:
+                self.apply(session, page.events)
+        return len(page.events)
+
+    def replay(self) -> None:
+        """Forget the read model and the cursor together; the next steps build it again from zero."""
+        with self.database.begin() as session:
+            self.reset(session)
+            session.execute(text("update feed_cursor set cursor = '' where name = :name"), {"name": self.name})
+
+    def catch_up(self) -> int:
+        """Apply all that there is now; return how many events it was."""
+        total = 0
+        while count := self.step():
+            total += count
+        return total
+
+
+def _cursor(session: Session, name: str) -> str:
+    cursor = session.execute(text("select cursor from feed_cursor where name = :name"), {"name": name}).scalar()
+    if cursor is None:
+        session.execute(
+            text("insert into feed_cursor (name, cursor) values (:name, '') on conflict do nothing"), {"name": name}
+        )
+        return ""
+    return str(cursor)
+
+
+class FollowerThread(threading.Thread):
+    """Runs a follower for as long as the process lives.
+
+    Of several processes with the same module one leads, by an advisory lock of its database; when it dies the
+    server frees the lock and another takes over. Polling every 200 ms keeps a new listen's way short.
+    """
+
+    def __init__(self, follower: Follower[Any], *, interval_s: float = 0.2) -> None:
+        super().__init__(name=f"follow {follower.name}", daemon=True)
+        self.follower = follower
+        self.interval_s = interval_s
+        self.stopping = threading.Event()
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._lead()
+            except DomainError as error:
+                log.warning("follower waits", extra={"follower": self.follower.name, "reason": error.message})
+            except Exception:
+                log.exception("follower failed", extra={"follower": self.follower.name})
+            self.stopping.wait(1.0)
+
+    def _lead(self) -> None:
+        key = zlib.crc32(f"follow {self.follower.name}".encode())
+        with self.follower.database.dedicated() as connection:
+            if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+                return
+            while not self.stopping.is_set():
+                if not self.follower.step():
+                    self.stopping.wait(self.interval_s)
+                    connection.execute(text("select 1"))  # a lost lock ends the lead

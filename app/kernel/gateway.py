@@ -1,0 +1,194 @@
+"""The door: says who a request is from, refuses what may not pass, and sends API requests to where their module runs."""
+
+import secrets
+from collections.abc import Sequence
+
+import urllib3
+from flask import Blueprint, Flask, Response, g, request
+from urllib3.connectionpool import HTTPConnectionPool
+
+from app.kernel import auth, context
+from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
+from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, WIRE_VERSION, VERSION, ActorSource, service_context
+from app.kernel.tokens import ServiceSigner, ServiceVerifier
+from app.settings import Settings
+
+REQUEST_BUDGET_S = 15.0
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+# Headers that end at each hop (RFC 9110, section 7.6.1), and those that a client may not set for us.
+HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"})
+DROPPED = HOP | {
+    "host",
+    "content-length",
+    "authorization",
+    "cookie",
+    "traceparent",
+    "x-actor",
+    "x-segue-actor",
+    "x-segue-timeout-ms",
+    "x-segue-contract",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-prefix",
+    "x-forwarded-port",
+}
+DROPPED_FROM_REPLY = HOP | {"server", "date", "content-length"}
+
+
+def install_people(app: Flask, people: auth.People, settings: Settings, *, exempt: tuple[str, ...]) -> None:
+    """Put the actor of each request into the context. `exempt` prefixes look after themselves (protocols, RPC)."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = secrets.token_hex(8)
+        trace_id, span_id = context.new_trace()
+        g.context = context.use(context.Context(trace_id=trace_id, span_id=span_id))
+        g.context.__enter__()
+        g.budget = context.budget(REQUEST_BUDGET_S)
+        g.budget.__enter__()
+
+    @app.before_request
+    def identify() -> None:
+        if request.path.startswith(exempt):
+            return
+        auth.check_csrf()
+        actor = _actor(people, settings)
+        g.acting = context.acting_as(actor)
+        g.acting.__enter__()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        auth.keep_csrf_cookie(response)
+        if tokens := g.get("renewed"):
+            auth.set_session_cookies(response, tokens, settings)
+        return response
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        for name in ("acting", "budget", "context"):
+            if manager := g.pop(name, None):
+                manager.__exit__(None, None, None)
+
+
+def _actor(people: auth.People, settings: Settings) -> context.Actor:
+    if authorization := request.headers.get("Authorization"):
+        return people.actor_of_header(authorization)
+    access = request.cookies.get(auth.cookie_name("access", settings))
+    try:
+        if access:
+            actor = people.actor_of_access_token(access)
+            people.check_session(actor)
+            return actor
+    except Unauthenticated:
+        pass  # an old cookie is no reason to refuse a public page
+    return _renewed(people, settings)
+
+
+def _renewed(people: auth.People, settings: Settings) -> context.Actor:
+    """Renew an expired access cookie from the refresh cookie, so that nobody is signed out every 15 minutes."""
+    refresh_token = request.cookies.get(auth.cookie_name("refresh", settings))
+    if not refresh_token or request.path.startswith(("/static/", "/cover/", "/api/v1/auth/")):
+        return context.ANONYMOUS
+    try:
+        tokens = people.accounts.refresh(refresh_token)
+    except Exception as error:
+        if getattr(error, "status", 500) in {401, 403}:
+            return context.ANONYMOUS
+        raise
+    g.renewed = tokens
+    return people.actor_of_access_token(tokens.access_token)
+
+
+def install_service_door(
+    app: Flask, verifier: ServiceVerifier, actors: ActorSource, module_of_path: dict[str, str]
+) -> None:
+    """Behind the gateway: every API request must come from a part of Segue, for the module it is sent to."""
+
+    @app.before_request
+    def admit() -> None:
+        g.request_id = request.headers.get("X-Request-Id", "")[:32]
+        if not request.path.startswith("/api/v1/"):
+            return
+        module = find_module(request.path, module_of_path)
+        ctx = service_context(module or "", request.headers, verifier, actors)
+        g.context = context.use(ctx)
+        g.context.__enter__()
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if manager := g.pop("context", None):
+            manager.__exit__(None, None, None)
+
+
+def find_module(path: str, module_of_path: dict[str, str]) -> str | None:
+    """Return which module answers an API path, by the longest matching prefix."""
+    parts = path.removeprefix("/api/v1/").split("/")
+    return module_of_path.get("/".join(parts[:2])) or module_of_path.get(parts[0])
+
+
+def proxy(
+    module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool], signer: ServiceSigner
+) -> Blueprint:
+    """Pass a module's API on to the process that runs it, streaming both ways."""
+    bp = Blueprint(f"{module}_proxy", __name__, url_prefix="/api/v1")
+
+    def forward(path: str = "") -> Response:
+        remaining = context.current().remaining_s() or REQUEST_BUDGET_S
+        try:
+            reply = secrets.choice(pools).urlopen(
+                request.method,
+                request.full_path.rstrip("?"),
+                body=request.get_data() or None,
+                headers=_forwarded_headers(module, signer, remaining),
+                timeout=urllib3.Timeout(connect=0.5, read=remaining),
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceUnavailable(f"{module} is unavailable", module=module) from error
+        headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in DROPPED_FROM_REPLY]
+        response = Response(reply.stream(65536, decode_content=False), reply.status, headers)
+        response.call_on_close(reply.release_conn)
+        return response
+
+    for prefix in prefixes:
+        bp.add_url_rule(f"/{prefix}", f"root_{prefix}", forward, methods=METHODS)
+        bp.add_url_rule(f"/{prefix}/<path:path>", f"below_{prefix}", forward, methods=METHODS)
+    return bp
+
+
+def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> dict[str, str]:
+    ctx = context.current()
+    headers = {k: v for k, v in request.headers if k.lower() not in DROPPED}
+    headers["Authorization"] = f"Bearer {signer.token(module)}"
+    headers[ACTOR] = ctx.actor.token if ctx.actor.kind == "person" else "anonymous"
+    headers[TIMEOUT] = str(max(1, int(remaining * 1000)))
+    headers[TRACE] = f"00-{ctx.trace_id}-{ctx.span_id}-01"
+    headers[VERSION] = WIRE_VERSION
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if request.remote_addr:
+        headers["X-Forwarded-For"] = request.remote_addr
+    return headers
+
+
+def refuse_public_rpc(app: Flask, public_bind: str) -> None:
+    """Answer RPC only on the inner address: on the public one there is no such path."""
+
+    @app.before_request
+    def refuse() -> None:
+        if request.path.startswith("/rpc/"):
+            listener = request.environ.get("gunicorn.socket")
+            if listener is None or not is_inner(listener.getsockname(), public_bind):
+                raise NotFound
+
+
+def is_inner(address: object, public_bind: str) -> bool:
+    """Say whether a listening socket's address is another than the public one."""
+    if isinstance(address, tuple):
+        return f"{address[0]}:{address[1]}" != public_bind
+    return True

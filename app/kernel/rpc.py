@@ -1,0 +1,266 @@
+"""Bind a contract to another process: the stub that calls, and the dispatcher that answers.
+
+`POST /rpc/<module>/<method>`, JSON. The stub alone owns resilience: the time left, the retries, the breaker.
+A reply that was relayed from further away (a problem document) is an answer: neither retried nor counted.
+"""
+
+import random
+import time
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import msgspec
+import pybreaker
+import urllib3
+from urllib3.connectionpool import HTTPConnectionPool
+
+from app.kernel import context
+from app.kernel.binding import Problem, decode_arguments, encode_call, error_of, guard, problem_of
+from app.kernel.contract import (
+    Contract,
+    ContractMismatch,
+    DeadlineExceeded,
+    DomainError,
+    InvalidRequest,
+    Method,
+    NotFound,
+    ServiceUnavailable,
+)
+from app.kernel.tokens import ServiceSigner, ServiceVerifier
+
+ACTOR = "X-Segue-Actor"
+TIMEOUT = "X-Segue-Timeout-Ms"
+VERSION = "X-Segue-Contract"
+TRACE = "traceparent"
+
+# The version of the wire itself; contracts within it change by addition only.
+WIRE_VERSION = "1"
+
+ATTEMPTS = 3
+CONNECT_TIMEOUT_S = 0.5
+
+
+class Resilience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a topology may set per module."""
+
+    attempts: int = ATTEMPTS
+    breaker_failures: int = 5
+    breaker_reset_s: float = 5.0
+
+
+class Breaker:
+    """A pybreaker that is told outcomes afterwards: its own `call` holds a lock for the length of the request,
+    which would let one request through at a time."""
+
+    def __init__(self, module: str, resilience: Resilience) -> None:
+        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._reset_s = resilience.breaker_reset_s
+        self.breaker = pybreaker.CircuitBreaker(
+            fail_max=resilience.breaker_failures,
+            reset_timeout=resilience.breaker_reset_s,
+            state_storage=self._storage,
+            name=module,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        opened_at = self._storage.opened_at
+        return (
+            self._storage.state == pybreaker.STATE_OPEN
+            and opened_at is not None
+            and time.time() - opened_at.timestamp() < self._reset_s
+        )
+
+    def succeeded(self) -> None:
+        if self._storage.counter or self._storage.state != pybreaker.STATE_CLOSED:
+            self.breaker.call(lambda: None)
+
+    def failed(self) -> None:
+        try:
+            self.breaker.call(_fail)
+        except (pybreaker.CircuitBreakerError, ServiceUnavailable):
+            pass
+
+
+def _fail() -> None:
+    raise ServiceUnavailable
+
+
+class Remote:
+    """The connection of this process to one module elsewhere."""
+
+    def __init__(
+        self, module: str, pools: list[HTTPConnectionPool], signer: ServiceSigner, resilience: Resilience
+    ) -> None:
+        self.module = module
+        self.pools = pools
+        self.signer = signer
+        self.resilience = resilience
+        self.breaker = Breaker(module, resilience)
+        self._problem = msgspec.json.Decoder(Problem)
+
+    def call(self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+        ctx = context.current()
+        remaining = ctx.remaining_s()
+        deadline = time.monotonic() + (
+            method.mark.timeout_s if remaining is None else min(remaining, method.mark.timeout_s)
+        )
+        attempts = self.resilience.attempts
+        for attempt in range(1, attempts + 1):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded(f"no answer from {self.module} in time", module=self.module)
+            if self.breaker.is_open:
+                raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module)
+            try:
+                return self._attempt(method, decoder, body, ctx, left)
+            except _Unsent as error:  # never reached the other side: safe to send again, whatever it is
+                self.breaker.failed()
+                if attempt == attempts:
+                    raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module) from error
+            except _Broken as error:
+                self.breaker.failed()
+                if error.is_timeout and deadline - time.monotonic() <= 0.005:
+                    raise DeadlineExceeded(f"no answer from {self.module} in time", module=self.module) from error
+                if attempt == attempts or not method.mark.is_idempotent:
+                    raise ServiceUnavailable(
+                        f"{self.module} broke off; unknown whether it happened", module=self.module
+                    ) from error
+            time.sleep(max(0.0, min(deadline - time.monotonic(), random.uniform(0.01, 0.05) * attempt)))
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes, ctx: context.Context, left: float
+    ) -> Any:
+        pool = self.pools[0] if len(self.pools) == 1 else random.choice(self.pools)
+        try:
+            reply = pool.urlopen(
+                "POST",
+                f"/rpc/{self.module}/{method.name}",
+                body=body,
+                headers=self._headers(ctx, left),
+                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left), read=left),
+                retries=False,
+                redirect=False,
+            )
+            if reply.status == 200:
+                answer = decoder.decode(reply.data)
+                self.breaker.succeeded()
+                return answer
+            problem = self._problem.decode(reply.data)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise _Unsent from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise _Broken(is_timeout=True) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _Broken(is_timeout=False) from error
+        except msgspec.ValidationError as error:  # well-formed, of another shape: the versions differ
+            raise ContractMismatch(f"{self.module}.{method.name}: {error}") from error
+        except msgspec.DecodeError as error:  # cut short inside its headers, an empty 200 looks fine until here
+            raise _Broken(is_timeout=False) from error
+        self.breaker.succeeded()
+        raise error_of(problem)
+
+    def _headers(self, ctx: context.Context, left: float) -> dict[str, str]:
+        trace_id, span_id = (ctx.trace_id, ctx.span_id) if ctx.trace_id else context.new_trace()
+        headers = {
+            "Authorization": f"Bearer {self.signer.token(self.module)}",
+            "Content-Type": "application/json",
+            TIMEOUT: str(max(1, int(left * 1000))),
+            TRACE: f"00-{trace_id}-{span_id}-01",
+            VERSION: WIRE_VERSION,
+        }
+        if ctx.actor.kind == "person":
+            headers[ACTOR] = ctx.actor.token
+        elif ctx.actor.kind == "anonymous":
+            headers[ACTOR] = "anonymous"
+        return headers
+
+
+class _Unsent(Exception):
+    pass
+
+
+class _Broken(Exception):
+    def __init__(self, *, is_timeout: bool) -> None:
+        super().__init__()
+        self.is_timeout = is_timeout
+
+
+def remote(contract: Contract, connection: Remote) -> Any:
+    """Bind by HTTP requests to the process that runs the module."""
+    return SimpleNamespace(**{m.name: _stub(m, connection) for m in contract.methods.values()})
+
+
+def _stub(method: Method, connection: Remote) -> Any:
+    decoder = msgspec.json.Decoder(method.returns)
+
+    def stub(*args: Any, **kwargs: Any) -> Any:
+        return connection.call(method, decoder, encode_call(method, args, kwargs))
+
+    return stub
+
+
+class Headers(Protocol):
+    def get(self, key: str, /) -> str | None: ...
+
+
+class ActorSource(Protocol):
+    def __call__(self, access_token: str, /) -> context.Actor:
+        """Return whom an access token stands for. Raises Unauthenticated."""
+
+
+class Dispatcher:
+    """Answers calls of a contract, for whatever HTTP server there is: headers and a body in, a status and a body out."""
+
+    def __init__(self, contract: Contract, service: object, verifier: ServiceVerifier, actors: ActorSource) -> None:
+        self.module = contract.name
+        self.verifier = verifier
+        self.actors = actors
+        self.methods = {
+            m.name: (guard(m, getattr(service, m.name)), msgspec.json.Decoder(m.params))
+            for m in contract.methods.values()
+        }
+
+    def answer(self, name: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
+        """Return a status and JSON; an expected failure is a problem document, not an exception."""
+        try:
+            ctx = service_context(self.module, headers, self.verifier, self.actors)
+            if name not in self.methods:
+                raise NotFound(f"{self.module} has no method {name!r}")
+            call, decoder = self.methods[name]
+            arguments = decode_arguments(decoder, body)
+            with context.use(ctx):
+                return 200, msgspec.json.encode(call(**arguments))
+        except DomainError as error:
+            return error.status, msgspec.json.encode(problem_of(error))
+
+
+def service_context(audience: str, headers: Headers, verifier: ServiceVerifier, actors: ActorSource) -> context.Context:
+    """Read who calls, for whom and for how long. Raises Unauthenticated, ContractMismatch, InvalidRequest."""
+    scheme, _, token = (headers.get("Authorization") or "").partition(" ")
+    if scheme != "Bearer":
+        raise NotFound  # without a service token there is nothing to see here
+    caller = verifier.caller(token, audience)
+    version = headers.get(VERSION) or WIRE_VERSION
+    if version != WIRE_VERSION:
+        raise ContractMismatch(f"this side speaks contract version {WIRE_VERSION}, the caller {version}")
+    said = headers.get(ACTOR)
+    if said is None:
+        actor = context.Actor("service", name=caller, is_admin=True, scopes=context.SYSTEM.scopes)
+    elif said == "anonymous":
+        actor = context.ANONYMOUS
+    else:
+        actor = actors(said)
+    milliseconds = headers.get(TIMEOUT) or "30000"
+    if not milliseconds.isdigit():
+        raise InvalidRequest(f"{TIMEOUT}: a number of milliseconds")
+    trace_id, span_id = parse_trace(headers.get(TRACE))
+    return context.Context(actor, time.monotonic() + int(milliseconds) / 1000, trace_id, span_id, caller)
+
+
+def parse_trace(traceparent: str | None) -> tuple[str, str]:
+    parts = (traceparent or "").split("-")
+    if len(parts) == 4 and len(parts[1]) == 32:
+        return parts[1], context.new_trace()[1]
+    return context.new_trace()
