@@ -11,9 +11,6 @@ transaction ids may lie in its future: `ensure_generation` renumbers the log und
 the cursor; a follower with a cursor of another generation starts anew from zero.
 """
 
-import logging
-import threading
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -25,8 +22,6 @@ from sqlalchemy.orm import Session
 from app.kernel import context
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
-
-log = logging.getLogger(__name__)
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -174,40 +169,3 @@ def _cursor(session: Session, name: str) -> str:
         )
         return ""
     return str(cursor)
-
-
-class FollowerThread(threading.Thread):
-    """Runs a follower for as long as the process lives.
-
-    Of several processes with the same module one leads, by an advisory lock of its database; when it dies the
-    server frees the lock and another takes over. Polling every 200 ms keeps a new listen's way short.
-    """
-
-    def __init__(self, follower: Follower[Any], *, interval_s: float = 0.2) -> None:
-        super().__init__(name=f"follow {follower.name}", daemon=True)
-        self.follower = follower
-        self.interval_s = interval_s
-        self.stopping = threading.Event()
-
-    def stop(self) -> None:
-        self.stopping.set()
-
-    def run(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                self._lead()
-            except DomainError as error:
-                log.warning("follower waits", extra={"follower": self.follower.name, "reason": error.message})
-            except Exception:
-                log.exception("follower failed", extra={"follower": self.follower.name})
-            self.stopping.wait(1.0)
-
-    def _lead(self) -> None:
-        key = zlib.crc32(f"follow {self.follower.name}".encode())
-        with self.follower.database.dedicated() as connection:
-            if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-                return
-            while not self.stopping.is_set():
-                if not self.follower.step():
-                    self.stopping.wait(self.interval_s)
-                    connection.execute(text("select 1"))  # a lost lock ends the lead

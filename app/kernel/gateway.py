@@ -124,6 +124,20 @@ def install_service_door(
             manager.__exit__(None, None, None)
 
 
+def install_cors(app: Flask, origins: Sequence[str]) -> None:
+    """Let the configured origins read the API with a token; none by default, and never with cookies."""
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if origin in origins and request.path.startswith("/api/"):
+            response.headers["Access-Control-Allow-Origin"] = str(origin)
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Methods"] = ", ".join(METHODS)
+            response.headers["Vary"] = "Origin"
+        return response
+
+
 def find_module(path: str, module_of_path: dict[str, str]) -> str | None:
     """Return which module answers an API path, by the longest matching prefix."""
     parts = path.removeprefix("/api/v1/").split("/")

@@ -25,21 +25,22 @@ def install_health(
     def readyz() -> Response:
         """Able to serve: 200 only when every module answers; with ?self only this process."""
         checks = dict(own) if "self" in request.args else {**own, **others}
-        parts = {name: _reason(check) for name, check in checks.items()}
-        away = sorted(name for name, reason in parts.items() if reason)
+        reasons = {name: reason(check) for name, check in checks.items()}
+        away = sorted(name for name, why in reasons.items() if why)
         body = {
             "process": process,
             "version": version,
             "ready": not away,
             "away": away,
-            "parts": {name: reason or "up" for name, reason in sorted(parts.items())},
+            "parts": {name: why or "up" for name, why in sorted(reasons.items())},
         }
         return json_response(body, 503 if away else 200)
 
     app.register_blueprint(bp)
 
 
-def _reason(check: Check) -> str:
+def reason(check: Check) -> str:
+    """Return why a check fails, as a code; "" when it passes."""
     try:
         check()
     except DomainError as error:

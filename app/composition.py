@@ -1,0 +1,377 @@
+"""Puts the parts together: modules and topology in, bindings and applications out.
+
+The only file that knows every module. Nothing here runs at import; each step is one of the calls below.
+"""
+
+import contextlib
+import importlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import urllib3
+from celery import Celery
+from flask import Flask, Response, request
+from msgspec import structs
+from urllib3.connectionpool import HTTPConnectionPool
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import __version__
+from app.contracts.accounts import Accounts
+from app.contracts.catalog import Catalog
+from app.contracts.listens import Listens
+from app.contracts.playlists import Playlists
+from app.contracts.recommendations import Recommender
+from app.contracts.training import Training
+from app.kernel import auth, context, feed, gateway, health, limits, logs, metrics, openapi
+from app.kernel.background import Leader
+from app.kernel.binding import local
+from app.kernel.celery import broker_state, make_celery
+from app.kernel.clock import Clock, system_clock
+from app.kernel.contract import Contract, DomainError, ServiceUnavailable, Unauthenticated, compile_contract
+from app.kernel.db import Database, module_url
+from app.kernel.headers import install_headers
+from app.kernel.http import Api, blueprint, install_errors, json_response
+from app.kernel.module import Wired, Wiring
+from app.kernel.rpc import Dispatcher, Remote, Resilience, remote
+from app.kernel.tokens import ServiceVerifier, load_signer, load_verifier
+from app.kernel.transport import pool_for
+from app.settings import Settings
+from app.settings import load as load_settings
+from app.topology import GATEWAY, Topology
+from app.topology import load as load_topology
+
+MODULES: dict[str, type] = {
+    "accounts": Accounts,
+    "catalog": Catalog,
+    "listens": Listens,
+    "recommendations": Recommender,
+    "training": Training,
+    "playlists": Playlists,
+}
+
+LOG_OWNERS = ("accounts", "listens", "training")
+FOLLOW_INTERVAL_S = 0.2
+TICK_INTERVAL_S = 1.0
+MAX_BODY_BYTES = 1_048_576
+MAX_BATCH_BYTES = 10_240_000  # 1000 listens of at most 10 kB
+
+# Processes that call modules without hosting one in the topology; they have service keys too.
+OTHER_PROCESSES = ("worker", "cli")
+
+
+def contract_of(module: str) -> Contract:
+    return compile_contract(MODULES[module], module)
+
+
+def api_of(module: str) -> Api:
+    api: Api = importlib.import_module(f"app.modules.{module}.api").api
+    return api
+
+
+def process_names(topology: Topology) -> list[str]:
+    return [*topology.processes, *OTHER_PROCESSES]
+
+
+class Container:
+    """Hands out the modules by name: the service itself where it runs in this process, a stub where it doesn't.
+
+    `hosted` says which modules run in this process; `bind` how those are bound: `local`, or `loopback` in tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topology: Topology,
+        hosted: tuple[str, ...],
+        *,
+        bind: Callable[[Contract, object], Any] = local,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.settings = settings
+        self.topology = topology
+        self.hosted = hosted
+        self.bind = bind
+        self.clock = clock
+        self.wired: dict[str, Wired] = {}
+        self.databases: dict[str, Database] = {}
+        self._bound: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in MODULES:
+            raise AttributeError(name)
+        return self.get(name)
+
+    def get(self, module: str) -> Any:
+        """Return a module bound to its contract."""
+        bound = self._bound.get(module)
+        if bound is None:
+            with self._lock:
+                bound = self._local(module) if module in self.hosted else self._remote(module)
+                self._bound[module] = bound
+        return bound
+
+    def wire(self, module: str) -> Wired:
+        """Build a module of this process, once."""
+        with self._lock:
+            if module not in self.wired:
+                build = importlib.import_module(f"app.modules.{module}.wiring").build
+                database = Database(module_url(self.settings, module), pool_size=self.settings.pool_size)
+                self.databases[module] = database
+                self.wired[module] = build(Wiring(self.settings, database, self, self.clock))
+            return self.wired[module]
+
+    def background(self) -> list[Leader]:
+        """Return what runs beside requests for the modules of this process: their followers and ticks."""
+        leaders = []
+        for module in self.hosted:
+            wired = self.wire(module)
+            database = self.databases[module]
+            leaders += [
+                Leader(f"{module} follows {f.name}", f.database, f.step, interval_s=FOLLOW_INTERVAL_S)
+                for f in wired.followers
+            ]
+            if wired.tick is not None:
+                leaders.append(Leader(f"{module} tick", database, _ticking(wired.tick), interval_s=TICK_INTERVAL_S))
+        return leaders
+
+    def _local(self, module: str) -> Any:
+        return self.bind(contract_of(module), self.wire(module).service)
+
+    def _remote(self, module: str) -> Any:
+        resilience = self.topology.resilience.get(module, Resilience())
+        return remote(contract_of(module), Remote(module, self.pools(module), load_signer(self.settings), resilience))
+
+    def pools(self, module: str) -> list[HTTPConnectionPool]:
+        return [pool_for(url, self.settings.socket_dir) for url in self.topology.urls(module)]
+
+
+def _ticking(tick: Callable[[], None]) -> Callable[[], int]:
+    def step() -> int:
+        tick()
+        return 0
+
+    return step
+
+
+def services_for(settings: Settings, topology: Topology, process: str) -> Container:
+    """Return the modules as a process without requests calls them: the command line (`cli`) or the worker.
+
+    In a monolith nobody listens for them, so they host the modules themselves; the worker always hosts `training`.
+    """
+    everything = tuple(MODULES) if not topology.is_split() else ()
+    hosted = everything or (("training",) if process == "worker" else ())
+    return Container(_as(settings, process), topology, hosted)
+
+
+def _as(settings: Settings, process: str) -> Settings:
+    return structs.replace(settings, process=process)
+
+
+def create_app(process: str, settings: Settings | None = None, *, container: Container | None = None) -> Flask:
+    """Return the WSGI application of a process: its modules' routes, and at the gateway everything public."""
+    settings = _as(settings or load_settings(), process)
+    logs.configure(process)
+    topology = container.topology if container else load_topology(settings.topology)
+    container = container or Container(settings, topology, tuple(topology.processes[process].modules))
+    app = Flask("app", static_folder=None)
+    app.config.update(
+        SEGUE_SETTINGS=settings,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        PROPAGATE_EXCEPTIONS=False,
+        SECRET_KEY=None,
+    )
+    app.extensions["segue"] = Runtime(container, process)
+    people = auth.People(container.get("accounts"), settings)
+    auth.install_jwt(app, people)
+    metrics.install_metrics(app)
+    install_headers(app, uses_tls=settings.uses_tls)
+    if process == GATEWAY:
+        _install_gateway(app, container, people)
+    else:
+        install_errors(app)
+        gateway.install_service_door(
+            app, _verifier(container), people.actor_of_access_token, modules_by_prefix(container.hosted)
+        )
+    for module in container.hosted:
+        app.register_blueprint(blueprint(api_of(module), container))
+    if topology.is_split():
+        _install_rpc(app, container, people)
+    _install_health(app, container, process)
+    return app
+
+
+def modules_by_prefix(modules: Iterable[str]) -> dict[str, str]:
+    return {prefix: module for module in modules for prefix in api_of(module).prefixes}
+
+
+def _verifier(container: Container) -> ServiceVerifier:
+    return load_verifier(container.settings, process_names(container.topology))
+
+
+def _install_rpc(app: Flask, container: Container, people: auth.People) -> None:
+    verifier = _verifier(container)
+    for module in container.hosted:
+        dispatcher = Dispatcher(
+            contract_of(module), container.wire(module).service, verifier, people.actor_of_access_token
+        )
+        app.add_url_rule(f"/rpc/{module}/<name>", f"rpc_{module}", _rpc_view(dispatcher), methods=["POST"])
+
+
+def _rpc_view(dispatcher: Dispatcher) -> Callable[[str], Response]:
+    def view(name: str) -> Response:
+        status, body = dispatcher.answer(name, request.headers, request.get_data())
+        return Response(body, status=status, content_type="application/json")
+
+    return view
+
+
+def _install_gateway(app: Flask, container: Container, people: auth.People) -> None:
+    from app.admin import views as admin
+    from app.web import views as web
+    from app.web.errors import error_page
+
+    settings = container.settings
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    install_errors(app, error_page)
+    gateway.refuse_public_rpc(app, settings.bind)
+    gateway.install_people(app, people, settings, exempt=("/rpc/",))
+    gateway.install_cors(app, settings.cors_origins)
+    if settings.rate_limits:
+        limits.install_limits(app, settings.limits_url)
+    document = openapi.document([api_of(m) for m in MODULES], version=__version__)
+    app.config["SEGUE_OPENAPI"] = lambda: document
+
+    @app.before_request
+    def allow_large_batches() -> None:
+        if request.path == "/api/v1/listens":
+            request.max_content_length = MAX_BATCH_BYTES
+
+    @app.get("/api/v1/ping")
+    def ping() -> Response:
+        """Nothing, to whoever is signed in."""
+        if context.actor().kind == "anonymous":
+            raise Unauthenticated
+        return json_response({})
+
+    @app.get("/openapi.json")
+    def openapi_json() -> Response:
+        """The description of the public API."""
+        return json_response(document)
+
+    @app.get("/.well-known/jwks.json")
+    def jwks() -> Response:
+        """The keys that verify access tokens."""
+        return json_response(people.keys.document())
+
+    app.register_blueprint(web.blueprint(container, settings))
+    app.register_blueprint(admin.blueprint(container, settings))
+    signer = load_signer(settings) if container.topology.is_split() else None
+    for module in MODULES:
+        if module not in container.hosted and signer is not None:
+            app.register_blueprint(gateway.proxy(module, api_of(module).prefixes, container.pools(module), signer))
+
+
+def _install_health(app: Flask, container: Container, process: str) -> None:
+    own = {module: _database_check(container, module) for module in container.hosted}
+    others: dict[str, health.Check] = {}
+    if process == GATEWAY:
+        others = {m: _process_check(container.pools(m)) for m in MODULES if m not in container.hosted}
+    health.install_health(app, process=process, version=__version__, own=own, others=others)
+
+
+def _database_check(container: Container, module: str) -> health.Check:
+    def check() -> None:
+        container.wire(module)
+        container.databases[module].ping()
+
+    return check
+
+
+def _process_check(pools: list[HTTPConnectionPool]) -> health.Check:
+    def check() -> None:
+        for pool in pools:
+            try:
+                reply = pool.request("GET", "/readyz?self", timeout=1.0, retries=False)
+            except urllib3.exceptions.HTTPError:
+                continue
+            if reply.status == 200:
+                return
+        raise ServiceUnavailable
+
+    return check
+
+
+class Runtime:
+    """What a running process keeps: its container, its background work, and what it knows of the others' health."""
+
+    def __init__(self, container: Container, process: str) -> None:
+        self.container = container
+        self.process = process
+        self.leaders: list[Leader] = []
+
+    def start_followers(self) -> None:
+        """Start the background work; called in each gunicorn worker after the fork."""
+        for module in self.container.hosted:
+            if module in LOG_OWNERS:
+                self.container.wire(module)
+                with contextlib.suppress(DomainError), self.container.databases[module].begin() as session:
+                    feed.ensure_generation(session)
+        self.leaders = self.container.background()
+        for leader in self.leaders:
+            leader.start()
+
+    def stop_followers(self) -> None:
+        for leader in self.leaders:
+            leader.stop()
+        for leader in self.leaders:
+            leader.join(timeout=5)
+
+    def health(self) -> list[dict[str, Any]]:
+        """Return each module and server with where it is and whether it answers, for the dashboard."""
+        parts = []
+        for module in MODULES:
+            is_here = module in self.container.hosted
+            check = (
+                _database_check(self.container, module) if is_here else _process_check(self.container.pools(module))
+            )
+            started = time.perf_counter()
+            reason = health.reason(check)
+            parts.append(
+                {
+                    "name": module,
+                    "kind": "module",
+                    "state": "down" if reason else "up",
+                    "where": self.process if is_here else self.container.topology.owner(module),
+                    "reason": reason,
+                    "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                }
+            )
+        return [*parts, *background_health(self.container.settings)]
+
+
+def background_health(settings: Settings) -> list[dict[str, Any]]:
+    """Return the state of the broker and the training workers."""
+    celery = make_celery(settings)
+    broker, workers = broker_state(celery)
+    return [
+        {"name": "broker", "kind": "server", "state": broker, "where": "", "reason": "", "milliseconds": None},
+        {"name": "worker", "kind": "worker", "state": workers, "where": "", "reason": "", "milliseconds": None},
+    ]
+
+
+def create_worker() -> Celery:
+    """Return the Celery application of the training worker, with its tasks."""
+    settings = _as(load_settings(), "worker")
+    logs.configure("worker")
+    topology = load_topology(settings.topology)
+    container = services_for(settings, topology, "worker")
+    celery = make_celery(settings)
+    tasks = importlib.import_module("app.modules.training.tasks")
+    tasks.register(celery, container.wire("training").service)
+    return celery

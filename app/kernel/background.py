@@ -1,0 +1,52 @@
+"""Work that one process at a time does for a module: followers and ticks."""
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from app.kernel import context
+from app.kernel.contract import DomainError
+from app.kernel.db import Database
+
+log = logging.getLogger(__name__)
+
+
+class Leader(threading.Thread):
+    """Repeats `step` for as long as the process lives, in one process at a time.
+
+    Of several processes with the same module one leads, by an advisory lock of its database; when it dies the
+    server frees the lock and another takes over. A step that returns 0 had nothing to do: the next waits `interval_s`.
+    """
+
+    def __init__(self, name: str, database: Database, step: Callable[[], int], *, interval_s: float) -> None:
+        super().__init__(name=name, daemon=True)
+        self.database = database
+        self.step = step
+        self.interval_s = interval_s
+        self.stopping = threading.Event()
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._lead()
+            except DomainError as error:
+                log.warning("background work waits", extra={"work": self.name, "reason": error.message})
+            except Exception:
+                log.exception("background work failed", extra={"work": self.name})
+            self.stopping.wait(1.0)
+
+    def _lead(self) -> None:
+        key = zlib.crc32(f"lead {self.name}".encode())
+        with self.database.dedicated() as connection, context.acting_as(context.SYSTEM):
+            if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+                return
+            while not self.stopping.is_set():
+                if not self.step():
+                    self.stopping.wait(self.interval_s)
+                    connection.execute(text("select 1"))  # a lost lock ends the lead

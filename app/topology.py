@@ -1,0 +1,92 @@
+"""Where each module runs: one TOML file, checked before anything starts."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from app.kernel.rpc import Resilience
+from app.settings import MODULE_NAMES
+
+SHIPPED = Path(__file__).resolve().parents[1] / "services" / "topologies"
+GATEWAY = "gateway"
+FRONTS = ("web", "admin", "protocols")
+
+
+class TopologyError(Exception):
+    """The topology can't be used; the message says what is missing, double or unreachable."""
+
+
+class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A process and the modules in it. `url` is where others reach it: `http://host:port` or `unix:name.sock`."""
+
+    modules: list[str] = []
+    url: str | list[str] = ""
+    workers: int = 1
+    threads: int = 8
+
+    @property
+    def urls(self) -> list[str]:
+        return [self.url] if isinstance(self.url, str) and self.url else list(self.url or [])
+
+
+class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    processes: dict[str, Process]
+    resilience: dict[str, Resilience] = {}
+    name: str = ""
+
+    def owner(self, module: str) -> str:
+        return next(name for name, process in self.processes.items() if module in process.modules)
+
+    def urls(self, module: str) -> list[str]:
+        return self.processes[self.owner(module)].urls
+
+    def is_split(self) -> bool:
+        return len(self.processes) > 1
+
+
+def load(name_or_file: str) -> Topology:
+    """Read a shipped topology by its name, or a file. Raises TopologyError."""
+    file = Path(name_or_file)
+    if not name_or_file.endswith(".toml"):
+        file = SHIPPED / f"{name_or_file}.toml"
+    try:
+        data = tomllib.loads(file.read_text())
+    except OSError:
+        raise TopologyError(f"topology: no file {file}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TopologyError(f"topology {file.name}: {error}") from None
+    try:
+        topology = msgspec.convert({"name": file.stem, **data}, Topology)
+    except msgspec.ValidationError as error:
+        raise TopologyError(f"topology {file.name}: {error}") from None
+    if found := mistakes(topology):
+        raise TopologyError(f"topology {file.name}: " + "; ".join(found))
+    return topology
+
+
+def mistakes(topology: Topology) -> list[str]:
+    """Return what is wrong with a topology, in words; empty when it can be used."""
+    found = []
+    owners: dict[str, str] = {}
+    if GATEWAY not in topology.processes:
+        found.append("there is no process `gateway`")
+    for name, process in topology.processes.items():
+        for module in process.modules:
+            if module not in MODULE_NAMES:
+                found.append(f"process {name!r} lists an unknown module {module!r}")
+            elif module in owners:
+                found.append(f"module {module!r} is in both {owners[module]!r} and {name!r}")
+            owners.setdefault(module, name)
+        if len(topology.processes) > 1 and not process.urls and (name != GATEWAY or process.modules):
+            found.append(f"process {name!r} needs a `url`, or the others can't reach it")
+        for url in process.urls:
+            if not url.startswith(("http://", "https://", "unix:")):
+                found.append(f"process {name!r}: {url!r} is neither http:// nor unix:")
+        if process.workers < 1 or process.threads < 1:
+            found.append(f"process {name!r}: workers and threads are 1 or more")
+    used = [url for process in topology.processes.values() for url in process.urls]
+    found += [f"the address {url!r} is used twice" for url in sorted({u for u in used if used.count(u) > 1})]
+    found += [f"no process runs module {module!r}" for module in MODULE_NAMES if module not in owners]
+    found += [f"[resilience.{name}] names no module" for name in topology.resilience if name not in MODULE_NAMES]
+    return found

@@ -1,0 +1,5 @@
+"""The process `catalog`, for gunicorn."""
+
+from app.composition import create_app
+
+app = create_app("catalog")

@@ -1,0 +1,5 @@
+"""The process `listens`, for gunicorn."""
+
+from app.composition import create_app
+
+app = create_app("listens")
