@@ -126,13 +126,23 @@ def check_route(route: Route) -> None:
 
 def parse_query(form: type[msgspec.Struct]) -> Any:
     """Check the query string against a struct. Raises InvalidRequest."""
+    return _parse_pairs(form, dict(request.args.lists()), many=())
+
+
+def parse_form(form: type[msgspec.Struct], *, many: tuple[str, ...] = ()) -> Any:
+    """Check a posted form against a struct; the fields in `many` are lists. Raises InvalidRequest."""
+    pairs = {name: values for name, values in request.form.lists() if name != "csrf_token"}
+    return _parse_pairs(form, pairs, many=many)
+
+
+def _parse_pairs(form: type[msgspec.Struct], pairs: dict[str, list[str]], many: tuple[str, ...]) -> Any:
     given: dict[str, Any] = {}
-    for name, values in request.args.lists():
-        if len(values) > 1:
+    for name, values in pairs.items():
+        if len(values) > 1 and name not in many:
             raise InvalidRequest(f"{name}: given more than once")
-        if "\0" in values[0]:
+        if any("\0" in value for value in values):
             raise InvalidRequest(f"{name}: holds a NUL character")
-        given[name] = values[0]
+        given[name] = values if name in many else values[0]
     try:
         return msgspec.convert(given, form, strict=False)
     except msgspec.ValidationError as error:
