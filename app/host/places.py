@@ -37,7 +37,8 @@ def socket_folder(data_dir: Path) -> Path:
         return inside
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
     name = f"segue-{os.getuid()}-{digest}"
-    base = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())
+    # Not the temporary folder of the environment, which differs between a login and a service.
+    base = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
     folder = base / name
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

@@ -76,7 +76,8 @@ class PostgresPlan:
         return server_command(self.binaries.folder, self.data, self.sockets, SERVER_OPTIONS)
 
     def _address(self, database: str) -> str:
-        return f"postgresql+psycopg2://{SUPERUSER}:{quote(self.password, safe='')}@/{database}?host={quote(str(self.sockets))}"
+        password, host = quote(self.password, safe=""), quote(str(self.sockets))
+        return f"postgresql+psycopg2://{SUPERUSER}:{password}@/{database}?host={host}"
 
 
 def server_command(binaries: Path, data: Path, sockets: Path, options: dict[str, str]) -> list[str]:
@@ -113,7 +114,7 @@ def serve(data_dir: Path) -> None:
         del os.environ[name]
     become(service_user())
     command = server_command(Path(note["binaries"]), data, sockets, SERVER_OPTIONS)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606
 
 
 def answers(plan: PostgresPlan) -> bool:
@@ -167,36 +168,28 @@ def _binaries_for(data: Path, major: int, user: ServiceUser | None) -> Binaries:
 
 
 def _initialise(data: Path, user: ServiceUser | None, password: str, durable: bool) -> Binaries:
-    """Make a new database with the first programs that can; others are tried when some lack a part."""
-    reasons = []
-    for binaries in usable_binaries(user):
-        for locale in ("C",) if sys.platform == "darwin" else ("C.UTF-8", "C"):
-            reason = _initdb(binaries, data, user, password, locale, durable)
-            if reason is None:
-                return binaries
-            reasons.append(f"{binaries.folder}: {reason}")
-    raise HostError("no PostgreSQL to start here: set DATABASE_URL, or install it. " + "; ".join(reasons[:3]))
+    """Make a new database with the first programs that can; others are tried when some lack a part.
 
-
-def _initdb(
-    binaries: Binaries, data: Path, user: ServiceUser | None, password: str, locale: str, durable: bool
-) -> str | None:
-    """Return why it failed, or None. The folder gets its name when all is done: a killed start leaves no half."""
+    The folder gets its name when all is done: a killed start leaves no half.
+    """
     unfinished = data.with_name("data.new")
-    rmtree(unfinished, ignore_errors=True)
+    reasons = []
     with tempfile.NamedTemporaryFile("w", dir=data.parent) as password_file:
         password_file.write(password + "\n")
         password_file.flush()
         if user:
             os.chown(password_file.name, user.uid, user.gid)
-        command: list[str | Path] = [binaries.folder / "initdb", "-D", unfinished, "-U", SUPERUSER, "-E", "UTF8"]
-        command += [f"--locale={locale}", "--auth=scram-sha-256", f"--pwfile={password_file.name}"]
-        answer = run_as(user, command if durable else [*command, "--no-sync"])
-    if answer.returncode:
-        rmtree(unfinished, ignore_errors=True)
-        return (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
-    unfinished.rename(data)
-    return None
+        for binaries in usable_binaries(user):
+            for locale in ("C",) if sys.platform == "darwin" else ("C.UTF-8", "C"):
+                rmtree(unfinished, ignore_errors=True)
+                command = [str(binaries.folder / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, "-E", "UTF8"]
+                command += [f"--locale={locale}", "--auth=scram-sha-256", f"--pwfile={password_file.name}"]
+                answer = run_as(user, command if durable else [*command, "--no-sync"])
+                if answer.returncode == 0:
+                    unfinished.rename(data)
+                    return binaries
+                reasons.append(f"{binaries.folder}: {(answer.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    raise HostError("no PostgreSQL to start here: set DATABASE_URL, or install it. " + "; ".join(reasons[:3]))
 
 
 if __name__ == "__main__":

