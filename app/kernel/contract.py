@@ -163,8 +163,8 @@ def _compile_method(label: str, function: Callable[..., Any]) -> Method:
     ]
     params = msgspec.defstruct(f"{label}.params", fields, forbid_unknown_fields=True, frozen=True, kw_only=True)
     try:
-        msgspec.json.Decoder(params)
-        msgspec.json.Decoder(hints["return"])
+        # a decoder takes any class and fails when it is used; a schema knows only what JSON can carry
+        msgspec.json.schema_components([params, hints["return"]])
     except TypeError as error:
         raise TypeError(f"{label}: {error}") from None
     doc = inspect.getdoc(function) or ""

@@ -1,0 +1,190 @@
+"""`manage.py up | status | topology | config | openapi`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import urllib3
+
+from app import __version__
+from app.cli.shared import answer, as_json, modules, settings, table
+from app.kernel import context
+from app.kernel.celery import broker_state, make_celery
+from app.kernel.contract import DomainError
+from app.kernel.transport import pool_for
+from app.settings import MODULE_NAMES, Settings
+from app.topology import GATEWAY, Topology
+from app.topology import load as load_topology
+
+
+@click.command()
+@click.option("--topology", "topology_name", default="monolith", help="monolith, split, or a file.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000)
+@click.option("--host", default="127.0.0.1", help="Where the web process listens.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes of the gateway.")
+@click.option("--no-demo", is_flag=True, help="Start empty.")
+def up(topology_name: str, port: int, host: str, workers: int | None, no_demo: bool) -> None:
+    """Run everything in the foreground; Ctrl-C stops all of it."""
+    from app.cli.up import run_everything
+
+    run_everything(topology_name, host=host, port=port, workers=workers, has_demo=not no_demo)
+
+
+@click.command()
+@as_json
+def status(json_: bool) -> None:
+    """Show every part: up or down, where, version, since when, process id."""
+    from app.host.supervisor import recorded_processes
+
+    loaded = settings()
+    topology = load_topology(loaded.topology)
+    processes = {p["name"]: p for p in recorded_processes(loaded.data_dir)}
+    parts = [_server_part(p) for p in processes.values() if p["name"] not in topology.processes]
+    parts += [_process_part(loaded, topology, name, processes.get(name)) for name in topology.processes]
+    parts += _module_parts(loaded, topology, {p["name"]: p for p in parts})
+    rows = [[p["name"], p["kind"], p["state"], p["where"], str(p["pid"] or "-"), str(p["since"] or "-")] for p in parts]
+    search = _search_mode()
+    answer(
+        json_,
+        {"parts": parts, "search": search},
+        *table(rows, ["NAME", "KIND", "STATE", "WHERE", "PID", "SINCE"]),
+        f"search: {search}",
+    )
+
+
+def _server_part(process: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": process["name"],
+        "kind": "server" if process["name"] in {"postgres", "valkey"} else "worker",
+        "state": "up" if process["pid"] else "down",
+        "where": "here",
+        "pid": process["pid"],
+        "since": _iso(process["since"]),
+        "version": __version__,
+    }
+
+
+def _process_part(loaded: Settings, topology: Topology, name: str, process: dict[str, Any] | None) -> dict[str, Any]:
+    url = topology.processes[name].urls[0] if name != GATEWAY and topology.processes[name].urls else f"http://{loaded.bind}"
+    is_up, version = _ask(url, loaded)
+    return {
+        "name": name,
+        "kind": "process",
+        "state": "up" if is_up else "down",
+        "where": url,
+        "pid": process["pid"] if process else None,
+        "since": _iso(process["since"]) if process else None,
+        "version": version,
+    }
+
+
+def _ask(url: str, loaded: Settings) -> tuple[bool, str | None]:
+    try:
+        reply = pool_for(url, loaded.socket_dir).request("GET", "/readyz?self", timeout=2.0, retries=False)
+        return reply.status == 200, msgspec.json.decode(reply.data).get("version")
+    except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError):
+        return False, None
+
+
+def _module_parts(loaded: Settings, topology: Topology, processes: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = []
+    for module in MODULE_NAMES:
+        owner = processes[topology.owner(module)]
+        parts.append({**owner, "name": module, "kind": "module", "where": owner["name"]})
+    broker, workers = broker_state(make_celery(loaded))
+    parts.append(_queue_part("broker", broker))
+    parts.append(_queue_part("workers", workers))
+    return parts
+
+
+def _queue_part(name: str, state: str) -> dict[str, Any]:
+    return {"name": name, "kind": "queue", "state": state, "where": "", "pid": None, "since": None, "version": None}
+
+
+def _search_mode() -> str:
+    try:
+        with modules() as services, context.budget(3):
+            return services.catalog.search_mode()
+    except DomainError:
+        return "unknown: catalog is away"
+
+
+def _iso(since: float | None) -> str | None:
+    return datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds") if since else None
+
+
+@click.group()
+def topology() -> None:
+    """Where each module runs."""
+
+
+@topology.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Check a topology: names what is missing, double or unreachable."""
+    found = load_topology(file)
+    click.echo(f"{file}: {len(found.processes)} processes, every module in one of them")
+
+
+@topology.command()
+@click.argument("file", required=False)
+@as_json
+def show(file: str | None, json_: bool) -> None:
+    """Show a topology, by default the one in force."""
+    found = load_topology(file or settings().topology)
+    rows = [[name, ", ".join(p.modules) or "-", ", ".join(p.urls) or "-"] for name, p in found.processes.items()]
+    answer(json_, found, *table(rows, ["PROCESS", "MODULES", "URL"]))
+
+
+@click.group()
+def config() -> None:
+    """The settings in force."""
+
+
+@config.command("show")
+@as_json
+def show_config(json_: bool) -> None:
+    """Show the settings; secrets and passwords are masked."""
+    loaded = settings()
+    hidden = {"secret_values", "secret_files"}
+    document = {k: _masked(v) for k, v in msgspec.to_builtins(loaded, enc_hook=str).items() if k not in hidden}
+    document["secrets"] = {name: "[masked]" for name in sorted(_secret_names(loaded))}
+    answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
+
+
+def _secret_names(loaded: Settings) -> set[str]:
+    folder = loaded.data_dir / "secrets"
+    files = {f.name for f in folder.iterdir()} if folder.is_dir() else set()
+    return files | set(loaded.secret_values) | set(loaded.secret_files)
+
+
+def _masked(value: Any) -> Any:
+    """Hide the password of an address."""
+    if isinstance(value, dict):
+        return {k: _masked(v) for k, v in value.items()}
+    if isinstance(value, str) and "@" in value and ":" in value.split("@", 1)[0].split("://", 1)[-1]:
+        scheme, _, rest = value.partition("://")
+        credentials, _, where = rest.rpartition("@")
+        return f"{scheme}://{credentials.split(':', 1)[0]}:[masked]@{where}"
+    return value
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def openapi(file: Path | None) -> None:
+    """Print the OpenAPI document of the public API, or write it to a file."""
+    from app.composition import MODULES, api_of
+    from app.kernel.openapi import document
+
+    text = msgspec.json.format(msgspec.json.encode(document([api_of(m) for m in MODULES], version=__version__)))
+    if file:
+        file.write_bytes(text)
+    else:
+        click.echo(text.decode())
+
+
+
+
+COMMANDS = (up, status, topology, config, openapi)

@@ -1,0 +1,73 @@
+"""What the commands share: the modules to call, answers as text or JSON, progress."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from app.composition import Container, services_for
+from app.kernel import context
+from app.settings import Settings
+from app.settings import load as load_settings
+from app.topology import load as load_topology
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SegueError(Exception):
+    """Something a person at the command line can mend; said in one line."""
+
+    exit_code = 1
+
+
+class NotAvailable(SegueError):
+    """A command that a later version brings."""
+
+    exit_code = 2
+
+
+def as_json(command: F) -> F:
+    """Add `--json`: exactly one JSON object on standard output."""
+    return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(command)
+
+
+def answer(is_json: bool, document: object, *lines: str) -> None:
+    """Print a document as JSON, or lines for people."""
+    if is_json:
+        click.echo(msgspec.json.encode(document).decode())
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def table(rows: list[list[str]], header: list[str]) -> list[str]:
+    """Return lines of aligned columns."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
+
+
+@contextlib.contextmanager
+def modules() -> Iterator[Container]:
+    """Hand out the modules of the running system, called as Segue itself."""
+    settings = load_settings()
+    with context.acting_as(context.SYSTEM):
+        yield services_for(settings, load_topology(settings.topology), "cli")
+
+
+def settings() -> Settings:
+    return load_settings()
+
+
+@contextlib.contextmanager
+def progress(label: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar on standard error while something long runs; call with a fraction and a word."""
+    with click.progressbar(length=1000, label=label, file=sys.stderr, show_pos=False) as bar:
+
+        def show(fraction: float, step: str = "") -> None:
+            bar.label = f"{label}: {step}" if step else label
+            bar.update(max(0, int(fraction * 1000) - bar.pos))
+
+        yield show

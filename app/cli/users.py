@@ -1,0 +1,99 @@
+"""`manage.py users …`: listeners and their tokens."""
+
+import secrets
+import sys
+
+import click
+
+from app.cli.shared import SegueError, answer, as_json, modules, table
+from app.contracts.accounts import ALL_SCOPES, Scope
+
+
+@click.group()
+def users() -> None:
+    """Create, list and delete listeners; give tokens."""
+
+
+@users.command()
+@click.argument("name")
+@click.option("--admin", "is_admin", is_flag=True, help="Give the admin role.")
+@click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input.")
+def create(name: str, is_admin: bool, from_stdin: bool) -> None:
+    """Create a listener; without --password-stdin asks for a password, or makes one where nobody can answer."""
+    shown = ""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    elif sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = shown = secrets.token_urlsafe(12)
+    with modules() as services:
+        services.accounts.create_listener(name, password, is_admin)
+    click.echo(f"created {name}" + (f" with the password {shown}" if shown else ""))
+
+
+@users.command("list")
+@as_json
+def list_(json_: bool) -> None:
+    """List listeners."""
+    found: list[object] = []
+    rows: list[list[str]] = []
+    with modules() as services:
+        after = ""
+        while page := services.accounts.list_listeners(after, 1000):
+            after = page[-1].name
+            found += [
+                {"id": x.listener_id, "name": x.name, "admin": x.is_admin, "disabled": x.is_disabled, "created": x.created_at}
+                for x in page
+            ]
+            rows += [[x.name, "admin" if x.is_admin else "listener", x.created_at.date().isoformat()] for x in page]
+    answer(json_, {"users": found}, *table(rows, ["NAME", "ROLE", "SINCE"]))
+
+
+@users.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Delete a listener and everything of theirs, in every module."""
+    with modules() as services:
+        services.accounts.delete_listener(services.accounts.find_listener(name).listener_id)
+    click.echo(f"deleted {name}")
+
+
+@users.command()
+@click.argument("name")
+@click.option("--scopes", default=",".join(ALL_SCOPES), help="Of read, write and scrobble, with commas.")
+@click.option("--name", "label", default="command line", help="What the token is called in the account's list.")
+@as_json
+def token(name: str, scopes: str, label: str, json_: bool) -> None:
+    """Give a listener a new API token; it is shown this once."""
+    wanted = [s.strip() for s in scopes.split(",") if s.strip()]
+    if unknown := [s for s in wanted if s not in ALL_SCOPES]:
+        raise SegueError(f"unknown scopes: {', '.join(unknown)}")
+    chosen: list[Scope] = [s for s in ALL_SCOPES if s in wanted]
+    with modules() as services:
+        listener = services.accounts.find_listener(name)
+        issued = services.accounts.create_token(listener.listener_id, label, chosen)
+    answer(json_, {"token": issued.token}, issued.token)
+
+
+@users.command()
+@click.argument("name")
+def reset(name: str) -> None:
+    """Print a code that sets a new password, valid for 30 minutes, once."""
+    with modules() as services:
+        click.echo(services.accounts.create_reset(services.accounts.find_listener(name).listener_id))
+
+
+@click.group()
+def keys() -> None:
+    """The keys that sign access tokens."""
+
+
+@keys.command()
+def rotate() -> None:
+    """Sign with a new key from now on; the one before stays valid until its tokens have expired."""
+    with modules() as services:
+        click.echo(", ".join(k.kid for k in services.accounts.rotate_keys().keys))
+
+
+COMMANDS = (users, keys)

@@ -1,0 +1,49 @@
+"""Celery as a doorbell: the truth of a job is a row in PostgreSQL, a task is only a way to advance it."""
+
+from celery import Celery
+
+from app.settings import Settings
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Return a Celery application: JSON only, late acknowledgement, and quick to notice that the broker is away.
+
+    The restore options bring a killed worker's task back within seconds instead of an hour; a run guards itself
+    against the doubles that this can cause.
+    """
+    celery = Celery("segue", broker=settings.broker_url or "memory://", backend=settings.results_url or None)
+    celery.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        timezone="UTC",
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=20,
+        worker_hijack_root_logger=False,
+        task_ignore_result=True,
+        task_default_queue="segue",
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        task_publish_retry=False,
+        broker_transport_options={
+            "visibility_timeout": 15,
+            "unacked_restore_interval": 2,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 1,
+            "socket_timeout": 5,
+        },
+    )
+    return celery
+
+
+def broker_state(celery: Celery) -> tuple[str, str]:
+    """Return whether the broker and a worker answer within about a second: "up" or "down" each."""
+    try:
+        with celery.connection_for_read(connect_timeout=1) as connection:
+            connection.ensure_connection(max_retries=0, timeout=1)
+            answers = celery.control.inspect(timeout=0.7, connection=connection).ping()
+    except Exception:  # each transport raises the errors of its own client
+        return "down", "down"
+    return "up", "up" if answers else "down"

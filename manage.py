@@ -1,0 +1,6 @@
+#!/usr/bin/env python
+"""The command line of Segue; `manage.py --help` lists it."""
+
+from app.cli import main
+
+main()
