@@ -2,25 +2,18 @@
 
 import json as jsonlib
 import os
-import shutil
 import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.composition import OTHER_PROCESSES, Container
-from app.host import secrets as host_secrets
-from app.host.postgres import running_postgres
-from app.host.valkey import running_valkey
+from app.bench.system import Process, Reply, Servers, kill, running_servers, start_worker, temporary_folder
+from app.composition import Container
 from app.kernel.db import Database
-from app.topology import load as load_topology
 from tests.support.people import Person, new_person
-from tests.support.stack import ROOT, Reply, Servers, Stack, kill, loopback_stack, split_stack
+from tests.support.stack import ROOT, Stack, loopback_stack, split_stack
 from tests.support.waiting import eventually
 
 REAL_DATA = "real data"
@@ -43,20 +36,14 @@ def _loopback_only() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A temporary folder with a short path: unix sockets allow about 100 characters."""
-    path = Path(tempfile.mkdtemp(prefix="segue-", dir="/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with temporary_folder() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")
 def servers(folder: Path) -> Iterator[Servers]:
-    secrets_home = folder / "shared"
-    names = [*load_topology("split").processes, *OTHER_PROCESSES]
-    host_secrets.ensure(secrets_home, names)
-    with running_postgres(folder / "pg") as admin_url, running_valkey(folder / "vk") as valkey:
-        yield Servers(admin_url, valkey.broker_url, valkey.results_url, valkey.limits_url, secrets_home / "secrets")
+    with running_servers(folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -151,24 +138,10 @@ def api(stack: Stack) -> PublicApi:
     return PublicApi(stack)
 
 
-def start_worker(stack: Stack) -> "subprocess.Popen[bytes]":
-    log = (stack.settings.data_dir / "worker.log").open("ab")
-    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1", "--loglevel", "INFO"]
-    command += ["-s", str(stack.settings.data_dir / "run" / "beat-schedule")]
-    return subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, **stack.environment, "OPENBLAS_NUM_THREADS": "1"},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-
-
 @pytest.fixture(scope="session")
-def worker(loopback: Stack) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(loopback: Stack) -> Iterator[Process]:
     """A real Celery worker (with beat) for the loopback stack's database."""
-    process = start_worker(loopback)
+    process = start_worker(loopback.settings, loopback.environment)
     log = loopback.settings.data_dir / "worker.log"
     eventually(lambda: "ready." in log.read_text(), within_s=60, every_s=0.2)
     yield process

@@ -11,7 +11,7 @@ from app.kernel.tokens import ServiceSigner
 from tests.kernel.conftest import EchoServer
 from tests.kernel.echo import EchoService, Thing, ThingNotFound
 from tests.support.faultproxy import FaultProxy
-from tests.support.stack import free_port
+from app.bench.system import free_port
 
 
 @pytest.fixture

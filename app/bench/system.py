@@ -1,0 +1,210 @@
+"""A throwaway Segue: its own PostgreSQL, broker, secrets and processes, in a folder that goes away afterwards.
+
+Benchmarks and the test suite run on it, beside a running instance and without touching it.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from app.composition import Container, process_names, services_for
+from app.host import secrets as host_secrets
+from app.host.postgres import running_postgres
+from app.host.valkey import running_valkey
+from app.kernel import migrations
+from app.settings import MODULE_NAMES, Settings
+from app.settings import load as load_settings
+from app.topology import GATEWAY, Topology
+from app.topology import load as load_topology
+
+ROOT = Path(__file__).resolve().parents[2]
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers that systems share. `admin_url` is a superuser's; secrets hold the roles' passwords, one set a server."""
+
+    admin_url: str
+    broker_url: str
+    results_url: str
+    limits_url: str
+    secrets_dir: Path
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system: `services` calls its modules, `base_url` is its gateway, `processes` what can be killed."""
+
+    topology: Topology
+    environment: dict[str, str]
+    settings: Settings
+    services: Container
+    base_url: str
+    processes: dict[str, Process]
+
+    def request(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Reply:
+        reply = urllib3.request(
+            method, self.base_url + path, headers=headers, body=body, retries=False, redirect=False, timeout=20
+        )
+        return Reply(reply.status, reply.headers, reply.data)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder with a short path: unix sockets allow about 100 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="segue-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_servers(folder: Path) -> Iterator[Servers]:
+    host_secrets.ensure(folder / "shared", [])
+    with running_postgres(folder / "pg") as admin_url, running_valkey(folder / "vk") as valkey:
+        yield Servers(
+            admin_url, valkey.broker_url, valkey.results_url, valkey.limits_url, folder / "shared" / "secrets"
+        )
+
+
+def environment_for(servers: Servers, folder: Path, database: str, topology: str) -> dict[str, str]:
+    """Prepare a data folder with secrets and return the environment of a system's processes."""
+    port = free_port()
+    (folder / "run").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(servers.secrets_dir, folder / "secrets", dirs_exist_ok=True)
+    host_secrets.ensure(folder, process_names(load_topology(topology)))
+    return {
+        "DATABASE_URL": servers.admin_url.replace("/postgres?", f"/{database}?"),
+        "BROKER_URL": servers.broker_url,
+        "SEGUE_RESULTS_URL": servers.results_url,
+        "SEGUE_LIMITS_URL": servers.limits_url,
+        "SEGUE_DATA_DIR": str(folder),
+        "SEGUE_SOCKET_DIR": str(folder / "run"),
+        "SEGUE_TOPOLOGY": topology,
+        "SEGUE_BIND": f"127.0.0.1:{port}",
+        "SEGUE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SEGUE_RATE_LIMITS": "0",
+        "SEGUE_ENVIRONMENT": "test",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def migrate(settings: Settings) -> None:
+    migrations.bootstrap(settings, list(MODULE_NAMES))
+    for module in MODULE_NAMES:
+        migrations.upgrade(settings, module)
+
+
+def start_process(
+    settings: Settings, environment: dict[str, str], process: str, *, workers: int = 1, threads: int = 8
+) -> Process:
+    """Start one gunicorn of a topology, in a session of its own so that all of it can be killed at once."""
+    topology = load_topology(settings.topology)
+    binds = [f"unix:{settings.socket_dir / u.removeprefix('unix:')}" for u in topology.processes[process].urls]
+    binds += [settings.bind] if process == GATEWAY else []
+    command = ["-m", "gunicorn", "-c", "docker/gunicorn.conf.py", "-w", str(workers), "--threads", str(threads)]
+    for bind in binds:
+        command += ["-b", bind]
+    return _start(settings, environment, process, [*command, f"services.{process}.wsgi:app"])
+
+
+def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
+    """Start a Celery worker with beat."""
+    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1", "--loglevel", "INFO"]
+    command += ["-s", str(settings.data_dir / "run" / "beat-schedule")]
+    return _start(settings, environment, "worker", command)
+
+
+def _start(settings: Settings, environment: dict[str, str], name: str, command: list[str]) -> Process:
+    with (settings.data_dir / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def kill(process: Process) -> None:
+    """Kill a process with all that it started (kill -9)."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def running_system(servers: Servers, folder: Path, topology: str, *, has_worker: bool = False) -> Iterator[System]:
+    """Start all processes of a topology and wait until every module answers."""
+    database = f"segue_{secrets.token_hex(4)}"
+    environment = environment_for(servers, folder, database, topology)
+    settings = load_settings(environment)
+    migrate(settings)
+    loaded = load_topology(topology)
+    processes: dict[str, Process] = {}
+    system = System(
+        loaded, environment, settings, services_for(settings, loaded, "cli"), settings.public_url, processes
+    )
+    try:
+        for name, process in loaded.processes.items():
+            processes[name] = start_process(settings, environment, name, workers=process.workers)
+        if has_worker:
+            processes["worker"] = start_worker(settings, environment)
+        wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=90)
+        yield system
+    finally:
+        for running in processes.values():
+            kill(running)
+
+
+def wait_until(check: Callable[[], bool], *, within_s: float) -> None:
+    """Wait for a check to pass; connection errors count as not yet. Raises TimeoutError."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+            if check():
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"not ready within {within_s:.0f} s")
