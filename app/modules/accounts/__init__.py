@@ -1,0 +1,1 @@
+"""Owns listeners, credentials, sessions, API tokens, roles, signing keys, invitations, preferences and the audit."""

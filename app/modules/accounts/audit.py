@@ -1,0 +1,47 @@
+"""The audit: append-only, names looked up when it is read."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from app.contracts.accounts import AuditEntry
+from app.kernel.contract import InvalidRequest
+from app.modules.accounts.names import check_text
+from app.modules.accounts.parts import Part, write_audit
+
+MAX_PAGE = 1000
+MAX_DETAILS_BYTES = 4096
+
+
+class Audit(Part):
+    def record_act(self, act: str, subject: str = "", details: dict[str, Any] | None = None) -> None:
+        check_text(act, what="act", longest=100)
+        if len(subject) > 200 or "\0" in subject or len(msgspec.json.encode(details)) > MAX_DETAILS_BYTES:
+            raise InvalidRequest("subject: at most 200 characters; details: at most 4 kB")
+        with self.database.begin() as session:
+            write_audit(session, self.clock(), act, subject=subject, details=details)
+
+    def list_audit(self, before: datetime | None = None, limit: int = 100) -> list[AuditEntry]:
+        with self.database.begin() as session:
+            rows = session.execute(
+                text(
+                    """
+                    select
+                        a.at,
+                        coalesce(who.name, cast(a.actor_id as text), a.actor)            as actor,
+                        a.act,
+                        coalesce(whom.name, cast(a.subject_id as text), a.subject)       as subject,
+                        a.details
+                    from audit a
+                    left join listener who  on who.listener_id = a.actor_id
+                    left join listener whom on whom.listener_id = a.subject_id
+                    where cast(:before as timestamptz) is null or a.at < :before
+                    order by a.at desc, a.audit_id desc
+                    limit :limit
+                    """
+                ),
+                {"before": before, "limit": max(1, min(limit, MAX_PAGE))},
+            ).all()
+        return [AuditEntry(*row) for row in rows]

@@ -1,0 +1,141 @@
+"""The Ed25519 keys that sign access tokens: one in force, retired ones published until their tokens have expired."""
+
+import base64
+import logging
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import text
+from sqlalchemy.orm import Session as Transaction
+
+from app.contracts.accounts import Jwk, JwkSet
+from app.kernel.clock import Clock
+from app.kernel.db import Database
+from app.modules.accounts.sealing import CannotOpen, Sealer
+
+log = logging.getLogger(__name__)
+
+# Another process may sign with a key it remembers for half a minute after it was retired, for tokens of 15 minutes.
+REMEMBERED_S = 30
+PUBLISHED_AFTER_RETIREMENT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    kid: str
+    private_key: Ed25519PrivateKey
+
+
+class SigningKeys:
+    def __init__(self, database: Database, clock: Clock, sealer: Sealer) -> None:
+        self.database = database
+        self.clock = clock
+        self.sealer = sealer
+        self._current: SigningKey | None = None
+        self._read_at = 0.0
+        self._lock = threading.Lock()
+
+    def current(self) -> SigningKey:
+        """Return the key to sign with, made when there is none yet."""
+        with self._lock:
+            if self._current is None or time.monotonic() - self._read_at > REMEMBERED_S:
+                with self.database.begin() as session:
+                    self._current = self._ensure(session)
+                self._read_at = time.monotonic()
+            return self._current
+
+    def rotate(self, session: Transaction) -> None:
+        """Retire the key in force, in the caller's transaction, and make its successor."""
+        _lock_keys(session)
+        self._retire(session)
+        self._create(session)
+
+    def forget(self) -> None:
+        """Read the key anew the next time: after a rotation has committed."""
+        with self._lock:
+            self._current = None
+
+    def published(self) -> JwkSet:
+        """Return the keys that verify tokens which may still be valid, the newest first."""
+        with self.database.begin() as session:
+            self._ensure(session)
+            rows = session.execute(
+                text(
+                    """
+                    select kid, public_key
+                    from signing_key
+                    where retired_at is null or retired_at > :since
+                    order by created_at desc, kid
+                    """
+                ),
+                {"since": self.clock() - PUBLISHED_AFTER_RETIREMENT},
+            ).all()
+        return JwkSet([Jwk(kid=kid, x=x) for kid, x in rows])
+
+    def _ensure(self, session: Transaction) -> SigningKey:
+        key = self._read(session)
+        if key is None:
+            _lock_keys(session)  # several processes start at once; the first makes the key
+            key = self._read(session)
+        if key is None:
+            self._retire(session)
+            key = self._create(session)
+        return key
+
+    def _read(self, session: Transaction) -> SigningKey | None:
+        row = session.execute(
+            text("select kid, private_key from signing_key where retired_at is null order by created_at desc limit 1")
+        ).one_or_none()
+        if row is None:
+            return None
+        try:
+            raw = self.sealer.open(bytes(row.private_key), f"signing key {row.kid}")
+        except CannotOpen:
+            log.error("the signing key was sealed with another SEGUE_SECRET_KEY; a new one is made")
+            return None
+        return SigningKey(row.kid, Ed25519PrivateKey.from_private_bytes(raw))
+
+    def _create(self, session: Transaction) -> SigningKey:
+        key = SigningKey(secrets.token_hex(8), Ed25519PrivateKey.generate())
+        session.execute(
+            text(
+                """
+                insert into signing_key (kid, public_key, private_key, created_at)
+                values (:kid, :public_key, :private_key, :now)
+                """
+            ),
+            {
+                "kid": key.kid,
+                "public_key": _public_x(key.private_key),
+                "private_key": self.sealer.seal(key.private_key.private_bytes_raw(), f"signing key {key.kid}"),
+                "now": self.clock(),
+            },
+        )
+        return key
+
+    def _retire(self, session: Transaction) -> None:
+        session.execute(
+            text("update signing_key set retired_at = :now, private_key = null where retired_at is null"),
+            {"now": self.clock()},
+        )
+
+
+def purge(session: Transaction, now: datetime) -> None:
+    """Delete keys whose last tokens have expired."""
+    session.execute(
+        text("delete from signing_key where retired_at < :before"), {"before": now - 2 * PUBLISHED_AFTER_RETIREMENT}
+    )
+
+
+def _lock_keys(session: Transaction) -> None:
+    session.execute(text("select pg_advisory_xact_lock(hashtext('accounts signing key'))"))
+
+
+def _public_x(key: Ed25519PrivateKey) -> str:
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
