@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     process: str = "gateway"
     socket_dir: Path
     public_url: str = "http://127.0.0.1:8000"
+    bind: str = "127.0.0.1:8000"  # the public address that the gateway listens on
     environment: str = "production"
     registration: str = "invitation"  # or "open"
     trusted_proxies: int = 0
@@ -78,8 +79,8 @@ PLAIN = {
     "SEGUE_TOPOLOGY": "topology",
     "SEGUE_PROCESS": "process",
     "SEGUE_PUBLIC_URL": "public_url",
+    "SEGUE_BIND": "bind",
     "SEGUE_ENVIRONMENT": "environment",
-    "SEGUE_ENV": "environment",
     "SEGUE_REGISTRATION": "registration",
     "SEGUE_TRUSTED_PROXIES": "trusted_proxies",
     "SEGUE_ALLOW_PLAIN_HTTP": "allow_plain_http",
@@ -115,7 +116,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         if merged.get(f"SEGUE_{module.upper()}_DATABASE_URL")
     }
     values["secret_files"] = {
-        name[6:-5].lower(): value for name, value in merged.items() if name.startswith("SEGUE_") and name.endswith("_FILE")
+        name[6:-5].lower(): value
+        for name, value in merged.items()
+        if name.startswith("SEGUE_") and name.endswith("_FILE")
     }
     values["secret_values"] = {
         name[6:].lower(): value
@@ -124,7 +127,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         and not name.endswith("_FILE")
     }
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from None
     mistakes = list(_mistakes(settings))
