@@ -1,0 +1,27 @@
+"""`manage.py bench …`: each prints what it measured, on what, and a ratio to a reference of the same run."""
+
+import importlib
+from typing import Any
+
+import click
+
+from app.cli.shared import answer, as_json
+
+BENCHES = ("contracts", "serve", "submit", "import", "train", "freshness", "pages")
+
+
+@click.command()
+@click.argument("name", type=click.Choice(BENCHES))
+@as_json
+def bench(name: str, json_: bool) -> None:
+    """Measure a part of Segue on a throwaway system beside the running one."""
+    module = "import_" if name == "import" else name
+    document: dict[str, Any] = importlib.import_module(f"app.bench.{module}").run()
+    lines = [
+        f"{r.name}: {r.value} {r.unit}" + (f" ({r.ratio} of {r.reference} {r.unit})" if r.ratio is not None else "")
+        for r in document["results"]
+    ]
+    answer(json_, document, *lines)
+
+
+COMMANDS = (bench,)
