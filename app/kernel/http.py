@@ -152,7 +152,7 @@ def _parse_pairs(form: type[msgspec.Struct], pairs: dict[str, list[str]], many: 
 def parse_body(decoder: msgspec.json.Decoder[Any]) -> Any:
     """Check the JSON body against a struct; the header that names its type is not asked. Raises InvalidRequest."""
     try:
-        raw = request.get_data()
+        raw = request.get_data() or b"{}"  # no body says no more than an empty object
         if b"\\u0000" in raw or b"\0" in raw:
             raise InvalidRequest("text must not hold NUL characters")
         return decoder.decode(raw)
