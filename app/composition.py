@@ -337,9 +337,7 @@ class Runtime:
         parts = []
         for module in MODULES:
             is_here = module in self.container.hosted
-            check = (
-                _database_check(self.container, module) if is_here else _process_check(self.container.pools(module))
-            )
+            check = _database_check(self.container, module) if is_here else _process_check(self.container.pools(module))
             started = time.perf_counter()
             reason = health.reason(check)
             parts.append(

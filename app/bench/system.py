@@ -37,7 +37,7 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers that systems share. `admin_url` is a superuser's; secrets hold the roles' passwords, one set a server."""
+    """The servers that systems share. `admin_url` is a superuser's; the secrets hold the roles' passwords."""
 
     admin_url: str
     broker_url: str

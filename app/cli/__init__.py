@@ -11,7 +11,14 @@ from app.kernel.contract import DomainError
 from app.settings import SettingsError
 from app.topology import TopologyError
 
-COMMANDS = (*running.COMMANDS, *database.COMMANDS, *users.COMMANDS, *data.COMMANDS, *models.COMMANDS, *benchmarks.COMMANDS)
+COMMANDS = (
+    *running.COMMANDS,
+    *database.COMMANDS,
+    *users.COMMANDS,
+    *data.COMMANDS,
+    *models.COMMANDS,
+    *benchmarks.COMMANDS,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

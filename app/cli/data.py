@@ -84,7 +84,9 @@ def create(json_: bool) -> None:
     """Take a snapshot; the same data gives the one there is."""
     with modules() as services:
         snapshot = services.training.create_snapshot()
-    answer(json_, _snapshot(snapshot), f"{snapshot.snapshot_id}: {snapshot.rows} rows of {snapshot.listeners} listeners")
+    answer(
+        json_, _snapshot(snapshot), f"{snapshot.snapshot_id}: {snapshot.rows} rows of {snapshot.listeners} listeners"
+    )
 
 
 @snapshots.command("list")
@@ -93,7 +95,9 @@ def list_snapshots(json_: bool) -> None:
     """List snapshots, newest first."""
     with modules() as services:
         found = services.training.list_snapshots()
-    rows = [[s.snapshot_id[:12], str(s.rows), str(s.listeners), s.created_at.isoformat(timespec="seconds")] for s in found]
+    rows = [
+        [s.snapshot_id[:12], str(s.rows), str(s.listeners), s.created_at.isoformat(timespec="seconds")] for s in found
+    ]
     answer(json_, {"snapshots": [_snapshot(s) for s in found]}, *table(rows, ["ID", "ROWS", "LISTENERS", "CREATED"]))
 
 

@@ -56,7 +56,9 @@ def list_runs(json_: bool) -> None:
     """List runs, newest first."""
     with modules() as services:
         found = services.training.list_runs()
-    rows = [[str(r.run_id), r.kind, r.state, f"{r.progress:.0%}", r.created_at.isoformat(timespec="seconds")] for r in found]
+    rows = [
+        [str(r.run_id), r.kind, r.state, f"{r.progress:.0%}", r.created_at.isoformat(timespec="seconds")] for r in found
+    ]
     answer(json_, {"runs": [_run(r) for r in found]}, *table(rows, ["RUN", "KIND", "STATE", "DONE", "CREATED"]))
 
 

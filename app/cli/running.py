@@ -67,7 +67,11 @@ def _server_part(process: dict[str, Any]) -> dict[str, Any]:
 
 
 def _process_part(loaded: Settings, topology: Topology, name: str, process: dict[str, Any] | None) -> dict[str, Any]:
-    url = topology.processes[name].urls[0] if name != GATEWAY and topology.processes[name].urls else f"http://{loaded.bind}"
+    url = (
+        topology.processes[name].urls[0]
+        if name != GATEWAY and topology.processes[name].urls
+        else f"http://{loaded.bind}"
+    )
     is_up, version = _ask(url, loaded)
     return {
         "name": name,
@@ -150,7 +154,7 @@ def show_config(json_: bool) -> None:
     loaded = settings()
     hidden = {"secret_values", "secret_files"}
     document = {k: _masked(v) for k, v in msgspec.to_builtins(loaded, enc_hook=str).items() if k not in hidden}
-    document["secrets"] = {name: "[masked]" for name in sorted(_secret_names(loaded))}
+    document["secrets"] = dict.fromkeys(sorted(_secret_names(loaded)), "[masked]")
     answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
 
 
@@ -183,8 +187,6 @@ def openapi(file: Path | None) -> None:
         file.write_bytes(text)
     else:
         click.echo(text.decode())
-
-
 
 
 COMMANDS = (up, status, topology, config, openapi)

@@ -46,7 +46,10 @@ def answer(is_json: bool, document: object, *lines: str) -> None:
 def table(rows: list[list[str]], header: list[str]) -> list[str]:
     """Return lines of aligned columns."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
 
 
 @contextlib.contextmanager

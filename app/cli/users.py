@@ -43,7 +43,13 @@ def list_(json_: bool) -> None:
         while page := services.accounts.list_listeners(after, 1000):
             after = page[-1].name
             found += [
-                {"id": x.listener_id, "name": x.name, "admin": x.is_admin, "disabled": x.is_disabled, "created": x.created_at}
+                {
+                    "id": x.listener_id,
+                    "name": x.name,
+                    "admin": x.is_admin,
+                    "disabled": x.is_disabled,
+                    "created": x.created_at,
+                }
                 for x in page
             ]
             rows += [[x.name, "admin" if x.is_admin else "listener", x.created_at.date().isoformat()] for x in page]

@@ -171,7 +171,7 @@ class LastAdmin(DomainError):
 class Accounts(Protocol):
     @command(access=Access.PUBLIC)
     def register(self, name: str, password: str, invitation: str = "") -> Listener:
-        """Create one's own account, by open registration or an invitation's code (the first admin's link too)."""
+        """Create one's own account, by open registration or an invitation's code."""
 
     @command(access=Access.PUBLIC)
     def login(self, name: str, password: str, otp: str = "", client: str = "", address: str = "") -> TokenPair:
@@ -195,7 +195,7 @@ class Accounts(Protocol):
 
     @query(access=Access.SERVICE)
     def inactive_sessions(self, session_ids: list[UUID]) -> list[UUID]:
-        """Those of the given sessions and API tokens that were ended, revoked, or whose listener is disabled or gone."""
+        """Those of the given sessions and API tokens that were ended, revoked, or whose listener is barred."""
 
     @command(access=Access.ADMIN)
     def rotate_keys(self) -> JwkSet:

@@ -238,7 +238,8 @@ class Listens(Protocol):
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
-        Both are ISO 8601 or UNIX seconds, or a page's `next`: paging is stable while listens arrive. Raises InvalidRange.
+        Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive.
+        Raises InvalidRange.
         """
 
     @command(access=Access.OWNER)

@@ -141,7 +141,7 @@ class Training(Protocol):
 
     @command(access=Access.ADMIN)
     def start_run(self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None) -> Run:
-        """Queue a run (and ring the worker's bell). Where one of the kind is queued or running, that one is returned."""
+        """Queue a run and ring the worker's bell; where one of the kind is under way, return that one."""
 
     @query(access=Access.ADMIN)
     def get_run(self, run_id: UUID) -> Run:

@@ -28,7 +28,7 @@ from app.settings import Settings
 log = logging.getLogger(__name__)
 
 ISSUER = AUDIENCE = "segue"
-API_TOKEN_PREFIX = "segue_"
+API_TOKEN_PREFIX = "segue_"  # noqa: S105
 FRESH_S = 900
 KEYS_TTL_S = 300
 SESSION_CHECK_S = 15  # an ended session is noticed by every process within 30 s
@@ -53,6 +53,7 @@ class Keys:
         self.accounts = accounts
         self.file = file
         self._keys: dict[str, Ed25519PublicKey] = {}
+        self._document: dict[str, Any] = {"keys": []}
         self._fetched = self._tried = 0.0
 
     def get(self, kid: str) -> Ed25519PublicKey:
@@ -87,8 +88,6 @@ class Keys:
                 raise ServiceUnavailable("accounts is unavailable", module="accounts") from None
         self._keys = {k["kid"]: _public_key(k) for k in self._document["keys"]}
         self._fetched = now
-
-    _document: dict[str, Any] = {"keys": []}
 
 
 def _public_key(jwk: dict[str, Any]) -> Ed25519PublicKey:
@@ -167,7 +166,7 @@ class People:
         return actor
 
     def check_session(self, actor: context.Actor) -> None:
-        """Raise Unauthenticated when the actor's session was ended; asked at most every 15 s, passed while accounts is away."""
+        """Raise Unauthenticated when the actor's session was ended; asked every 15 s, passed while accounts is away."""
         sid, now = actor.session_id, time.monotonic()
         if sid is None or now - self._sessions.get(sid, -1e9) < SESSION_CHECK_S:
             return

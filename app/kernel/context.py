@@ -42,7 +42,7 @@ class Context:
         return None if self.deadline is None else self.deadline - time.monotonic()
 
 
-_current: contextvars.ContextVar[Context] = contextvars.ContextVar("segue_context", default=Context())
+_current: contextvars.ContextVar[Context] = contextvars.ContextVar("segue_context", default=Context())  # noqa: B039 (frozen)
 
 
 def current() -> Context:

@@ -104,7 +104,9 @@ def query(*, access: Access, timeout: float = 2.0, scope: str = "read") -> Calla
     return _mark(Mark(True, True, timeout, access, scope))
 
 
-def command(*, access: Access, idempotent: bool = False, timeout: float = 5.0, scope: str = "write") -> Callable[[F], F]:
+def command(
+    *, access: Access, idempotent: bool = False, timeout: float = 5.0, scope: str = "write"
+) -> Callable[[F], F]:
     """Mark a write; only an idempotent one is ever retried. `timeout` in seconds."""
     return _mark(Mark(False, idempotent, timeout, access, scope))
 

@@ -13,7 +13,7 @@ the cursor; a follower with a cursor of another generation starts anew from zero
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import text
@@ -96,13 +96,17 @@ def ensure_generation(session: Session) -> None:
             text(
                 """
                 update event set position = ranked.position, xid = cast('1' as xid8)
-                from (select position as old, row_number() over (order by xid, position desc) as position from event) ranked
+                from (
+                    select position as old, row_number() over (order by xid, position desc) as position from event
+                ) ranked
                 where event.position = ranked.old
                 """
             )
         )
         session.execute(text("update event_generation set generation = generation + 1"))
-        session.execute(text("select setval(pg_get_serial_sequence('event', 'position'), (select max(position) from event))"))
+        session.execute(
+            text("select setval(pg_get_serial_sequence('event', 'position'), (select max(position) from event))")
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The door: says who a request is from, refuses what may not pass, and sends API requests to where their module runs."""
+"""The door: says who a request is from, refuses what may not pass, and sends API requests to their module."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from app.kernel import auth, context
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
-from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, WIRE_VERSION, VERSION, ActorSource, service_context
+from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.settings import Settings
 
@@ -144,9 +144,7 @@ def find_module(path: str, module_of_path: dict[str, str]) -> str | None:
     return module_of_path.get("/".join(parts[:2])) or module_of_path.get(parts[0])
 
 
-def proxy(
-    module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool], signer: ServiceSigner
-) -> Blueprint:
+def proxy(module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool], signer: ServiceSigner) -> Blueprint:
     """Pass a module's API on to the process that runs it, streaming both ways."""
     bp = Blueprint(f"{module}_proxy", __name__, url_prefix="/api/v1")
 

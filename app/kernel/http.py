@@ -206,10 +206,7 @@ def install_errors(app: Flask, page: Callable[[DomainError], Response] | None = 
     @app.errorhandler(Exception)
     def handle(error: Exception) -> Response:
         known = to_domain_error(error)
-        if page is None or is_api_request():
-            response = problem_response(known)
-        else:
-            response = page(known)
+        response = problem_response(known) if page is None or is_api_request() else page(known)
         if isinstance(error, HTTPException):
             for name, value in error.get_headers():
                 if name in {"Allow", "Retry-After"}:

@@ -10,7 +10,8 @@ import structlog
 from app.kernel import context
 
 SECRET = re.compile(
-    r"(?i)(bearer |token[ =:]+|password[ =:]+|segue_[a-z]*_?)[A-Za-z0-9._~+/=-]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+    r"(?i)(bearer |token[ =:]+|password[ =:]+|segue_[a-z]*_?)[A-Za-z0-9._~+/=-]{12,}"
+    r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 )
 
 

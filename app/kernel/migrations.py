@@ -78,9 +78,7 @@ def current(settings: Settings, module: str) -> str | None:
     """Return the revision that a module's schema is at, None for an empty one."""
     engine = create_engine(module_url(settings, module, "migrate"), poolclass=NullPool)
     with engine.connect() as connection:
-        return MigrationContext.configure(
-            connection, opts={"version_table_schema": module}
-        ).get_current_revision()
+        return MigrationContext.configure(connection, opts={"version_table_schema": module}).get_current_revision()
 
 
 def head(settings: Settings, module: str) -> str | None:
@@ -99,4 +97,4 @@ def differences(settings: Settings, module: str, metadata: MetaData) -> list[Any
                 "compare_type": True,
             },
         )
-        return compare_metadata(migration, metadata)
+        return list(compare_metadata(migration, metadata))

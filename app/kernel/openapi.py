@@ -52,7 +52,9 @@ def _operation(api: Api, route: Route, schema_of: dict[str, Any]) -> dict[str, A
         "security": [] if route.access is Access.PUBLIC else [{"token": []}],
     }
     if route.access is not Access.PUBLIC:
-        operation["description"] = f"Scope `{route.scope}`" + (", admins only." if route.access is Access.ADMIN else ".")
+        operation["description"] = f"Scope `{route.scope}`" + (
+            ", admins only." if route.access is Access.ADMIN else "."
+        )
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -63,7 +65,12 @@ def _operation(api: Api, route: Route, schema_of: dict[str, Any]) -> dict[str, A
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": m["name"], "in": "path", "required": True, "schema": CONVERTERS.get(m["kind"] or "", {"type": "string"})}
+        {
+            "name": m["name"],
+            "in": "path",
+            "required": True,
+            "schema": CONVERTERS.get(m["kind"] or "", {"type": "string"}),
+        }
         for m in PARAMETER.finditer(route.path)
     ]
     if route.query is not None:

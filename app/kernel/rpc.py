@@ -4,6 +4,7 @@
 A reply that was relayed from further away (a problem document) is an answer: neither retried nor counted.
 """
 
+import contextlib
 import random
 import time
 from types import SimpleNamespace
@@ -76,10 +77,8 @@ class Breaker:
             self.breaker.call(lambda: None)
 
     def failed(self) -> None:
-        try:
+        with contextlib.suppress(pybreaker.CircuitBreakerError, ServiceUnavailable):
             self.breaker.call(_fail)
-        except (pybreaker.CircuitBreakerError, ServiceUnavailable):
-            pass
 
 
 def _fail() -> None:
@@ -211,7 +210,7 @@ class ActorSource(Protocol):
 
 
 class Dispatcher:
-    """Answers calls of a contract, for whatever HTTP server there is: headers and a body in, a status and a body out."""
+    """Answers calls of a contract, for whatever HTTP server there is."""
 
     def __init__(self, contract: Contract, service: object, verifier: ServiceVerifier, actors: ActorSource) -> None:
         self.module = contract.name

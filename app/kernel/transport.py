@@ -35,5 +35,5 @@ def pool_for(url: str, socket_dir: Path) -> HTTPConnectionPool:
         return urllib3.connection_from_url(url, **options)
     path = str(socket_dir / url.removeprefix("unix:"))
     pool = HTTPConnectionPool("localhost", **options)
-    pool.ConnectionCls = type("UnixConnection", (_UnixConnection,), {"socket_path": path})  # type: ignore[assignment]
+    pool.ConnectionCls = type("UnixConnection", (_UnixConnection,), {"socket_path": path})
     return pool

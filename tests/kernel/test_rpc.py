@@ -5,13 +5,13 @@ import pytest
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.bench.system import free_port
 from app.kernel.context import SYSTEM, acting_as, budget
 from app.kernel.contract import ContractMismatch, DeadlineExceeded, ServiceUnavailable, Unauthenticated
 from app.kernel.tokens import ServiceSigner
 from tests.kernel.conftest import EchoServer
 from tests.kernel.echo import EchoService, Thing, ThingNotFound
 from tests.support.faultproxy import FaultProxy
-from app.bench.system import free_port
 
 
 @pytest.fixture
@@ -72,9 +72,7 @@ def test_an_idempotent_command_is_tried_again(echo_server: EchoServer, proxy: Fa
     assert service.calls == 3
 
 
-def test_another_command_is_never_tried_again(
-    echo_server: EchoServer, proxy: FaultProxy, service: EchoService
-) -> None:
+def test_another_command_is_never_tried_again(echo_server: EchoServer, proxy: FaultProxy, service: EchoService) -> None:
     proxy.mode, proxy.limit = "cut", 40
     with pytest.raises(ServiceUnavailable):
         echo_server.bind(port=proxy.port, breaker_failures=100).add(1)
@@ -107,7 +105,9 @@ def test_the_breaker_opens_refuses_at_once_and_recovers(echo_server: EchoServer,
     assert echo.get_thing(2) == Thing(2, "thing 2")
 
 
-def test_a_relayed_error_neither_opens_the_breaker_nor_is_tried_again(echo_server: EchoServer, proxy: FaultProxy) -> None:
+def test_a_relayed_error_neither_opens_the_breaker_nor_is_tried_again(
+    echo_server: EchoServer, proxy: FaultProxy
+) -> None:
     echo = echo_server.bind(port=proxy.port, breaker_failures=2)
     for _ in range(5):
         with pytest.raises(ThingNotFound):

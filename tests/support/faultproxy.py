@@ -8,7 +8,7 @@ import time
 
 
 class FaultProxy:
-    """Listens on `port` and passes on to `upstream`, as `mode` says: pass, swallow, reset or cut (after `limit` bytes)."""
+    """Listens on `port` and passes on to `upstream`, by `mode`: pass, swallow, reset, or cut after `limit` bytes."""
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.upstream = upstream

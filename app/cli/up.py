@@ -1,0 +1,205 @@
+"""What `manage.py up` starts for a topology, and what it does the first time."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from sqlalchemy.engine import make_url
+
+from app.cli.models import wait_for
+from app.cli.shared import SegueError, progress
+from app.composition import Container, process_names, services_for
+from app.host.places import HostError
+from app.host.processes import Program
+from app.host.up import Environment, Hooks, Options
+from app.host.up import up as run_up
+from app.kernel import context, migrations
+from app.kernel.contract import DomainError
+from app.settings import MODULE_NAMES, Settings
+from app.settings import load as load_settings
+from app.topology import GATEWAY, Topology
+from app.topology import load as load_topology
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_LISTENER = "demo"
+KINDS = ("recordings", "artists")
+PROFILE_WITHIN_S = 60
+
+
+def run_everything(topology_name: str, *, host: str, port: int, workers: int | None, has_demo: bool) -> None:
+    """Run a topology in the foreground until a signal. Raises SegueError when it can't start."""
+    topology = load_topology(topology_name)
+    if topology_name.endswith(".toml"):
+        topology_name = str(Path(topology_name).absolute())
+    asked = load_settings({**os.environ, "SEGUE_PUBLIC_URL": _public_url(host, port)})
+    environment = {
+        "SEGUE_TOPOLOGY": topology_name,
+        "SEGUE_BIND": f"{host}:{port}",
+        "SEGUE_PUBLIC_URL": asked.public_url,
+    }
+    options = Options(
+        data_dir=asked.data_dir,
+        process_names=process_names(topology),
+        port=port,
+        host=host,
+        environment=environment,
+        database_url=os.environ.get("DATABASE_URL", ""),
+        broker_url=os.environ.get("BROKER_URL", ""),
+    )
+    first = FirstStart(topology, has_demo=has_demo)
+    hooks = Hooks(
+        bootstrap_and_migrate=bootstrap_and_migrate,
+        programs=lambda found: programs(load_settings({**os.environ, **found}), topology, found, workers),
+        load_demo=first.load_demo,
+        train=first.train,
+        announce=first.announce,
+    )
+    try:
+        run_up(options, hooks)
+    except HostError as error:
+        raise SegueError(str(error)) from None
+
+
+def _public_url(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return os.environ.get("SEGUE_PUBLIC_URL") or f"http://{shown}:{port}"
+
+
+def bootstrap_and_migrate(environment: Environment) -> None:
+    """Bring roles, schemas and tables up to date; a role that may not create others leaves that to an administrator."""
+    settings = load_settings({**os.environ, **environment})
+    migrations.bootstrap(settings, list(MODULE_NAMES))
+    for module in MODULE_NAMES:
+        migrations.upgrade(settings, module)
+
+
+def programs(settings: Settings, topology: Topology, environment: Environment, workers: int | None) -> list[Program]:
+    """Return the worker and a gunicorn per process; none gets the password of the server's administrator."""
+    url = make_url(environment["DATABASE_URL"])
+    shared = {
+        **{name: value for name, value in os.environ.items() if name.startswith("SEGUE_")},
+        **environment,
+        "DATABASE_URL": url.set(username=None, password=None).render_as_string(),
+        "PYTHONPATH": str(ROOT),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    web = [_web_program(settings, topology, name, shared, workers) for name in topology.processes]
+    command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1"]
+    command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
+    return [*web, Program("worker", command, environment=shared, directory=ROOT, stop_wait_s=8)]
+
+
+def _web_program(
+    settings: Settings, topology: Topology, name: str, shared: Environment, workers: int | None
+) -> Program:
+    process = topology.processes[name]
+    binds = [_bind(url, settings) for url in process.urls]
+    ready_at = f"unix:{binds[0].removeprefix('unix:')}" if binds and binds[0].startswith("unix:") else ""
+    if name == GATEWAY:
+        binds.append(settings.bind)
+        ready_at = f"http://{settings.bind.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104
+    metrics = settings.data_dir / "run" / f"metrics-{name}"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    count = workers if workers and name == GATEWAY else process.workers
+    command = [sys.executable, "-m", "gunicorn", "-c", "docker/gunicorn.conf.py"]
+    command += ["-w", str(count), "--threads", str(process.threads)]
+    for bind in binds:
+        command += ["-b", bind]
+    return Program(
+        name,
+        [*command, f"services.{name}.wsgi:app"] if _is_shipped(name) else [*command, f"services.process:app('{name}')"],
+        environment={**shared, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+        directory=ROOT,
+        ready_at=ready_at,
+    )
+
+
+def _is_shipped(process: str) -> bool:
+    return (ROOT / "services" / process / "wsgi.py").exists()
+
+
+def _bind(url: str, settings: Settings) -> str:
+    if url.startswith("unix:"):
+        return f"unix:{settings.socket_dir / url.removeprefix('unix:')}"
+    return url.split("://", 1)[1].rstrip("/")
+
+
+class FirstStart:
+    """What happens once: the demo, the first models; and what is said at every start."""
+
+    def __init__(self, topology: Topology, *, has_demo: bool) -> None:
+        self.topology = topology
+        self.has_demo = has_demo
+        self.demo_password = ""
+
+    @contextlib.contextmanager
+    def _services(self, environment: Environment) -> Iterator[Container]:
+        settings = load_settings({**os.environ, **environment})
+        with context.acting_as(context.SYSTEM):
+            yield services_for(settings, self.topology, "cli")
+
+    def load_demo(self, environment: Environment) -> None:
+        """Load the demo unless it is there, and give its listener a password that is shown at each start."""
+        if not self.has_demo:
+            return
+        from app.datasets.load import load
+
+        with self._services(environment) as services:
+            kept = services.settings.data_dir / "secrets" / "demo_password"
+            if not kept.exists():
+                with progress("loading the demo") as show:
+                    load("demo", None, services, show)
+                _set_password(services, kept)
+            self.demo_password = kept.read_text()
+
+    def train(self, environment: Environment) -> None:
+        """Train the first models through the worker, and wait until the demo's listener is recommended something."""
+        if not self.has_demo:
+            return
+        with self._services(environment) as services:
+            served = {model.kind for model in services.training.champions()}
+            for kind in KINDS:
+                if kind not in served:
+                    run = wait_for(services, services.training.start_run(kind))
+                    if run.state != "done":
+                        raise SegueError(f"training {kind}: {run.error or run.state}")
+            _wait_for_recommendations(services)
+
+    def announce(self, environment: Environment) -> None:
+        url = environment["SEGUE_PUBLIC_URL"]
+        click.echo(f"\nSegue is running: {url}")
+        if self.demo_password:
+            click.echo(f"  sign in as {DEMO_LISTENER} with the password {self.demo_password}   (generated demo data)")
+        with self._services(environment) as services:
+            if code := services.accounts.create_setup_code():
+                click.echo(f"  become its administrator: {url}/register?invitation={code}   (valid for an hour, once)")
+        click.echo("  Ctrl-C stops everything\n")
+
+
+def _set_password(services: Container, kept: Path) -> None:
+    listener = services.accounts.find_listener(DEMO_LISTENER)
+    password = secrets.token_urlsafe(12)
+    services.accounts.reset_password(services.accounts.create_reset(listener.listener_id), password)
+    with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(password)
+
+
+def _wait_for_recommendations(services: Container) -> None:
+    """Wait until the followers have read the demo; a slow machine only sees popular items for a while longer."""
+    listener = services.accounts.find_listener(DEMO_LISTENER)
+    deadline = time.monotonic() + PROFILE_WITHIN_S
+    with progress("reading the demo's listens") as show:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(DomainError):
+                if not services.recommendations.recommend(listener.listener_id, "recordings", 5).degraded:
+                    show(1.0, "")
+                    return
+            show(1 - (deadline - time.monotonic()) / PROFILE_WITHIN_S, "")
+            time.sleep(0.3)
