@@ -56,7 +56,7 @@ class Recommender(Protocol):
     def recommend(
         self, listener_id: UUID, kind: Kind = "recordings", limit: int = 20, include_known: bool = False
     ) -> Recommendations:
-        """The best items for a listener, folded in now, without what they know or hid; popular ones for a new listener."""
+        """The best items for a listener, folded in now, without known and hidden ones; popular ones for the new."""
 
     @query(access=Access.LISTENER)
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
