@@ -65,7 +65,7 @@ def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
             from event
             where (xid, position) > (cast(:xid as xid8), :position)
               and xid < pg_snapshot_xmin(pg_current_snapshot())
-            order by xid, position
+            order by event.xid, event.position
             limit :limit
             """
         ),
