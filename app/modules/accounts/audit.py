@@ -18,8 +18,11 @@ MAX_DETAILS_BYTES = 4096
 class Audit(Part):
     def record_act(self, act: str, subject: str = "", details: dict[str, Any] | None = None) -> None:
         check_text(act, what="act", longest=100)
-        if len(subject) > 200 or "\0" in subject or len(msgspec.json.encode(details)) > MAX_DETAILS_BYTES:
-            raise InvalidRequest("subject: at most 200 characters; details: at most 4 kB")
+        encoded = msgspec.json.encode(details)
+        if len(encoded) > MAX_DETAILS_BYTES or b"\\u0000" in encoded:
+            raise InvalidRequest("details: at most 4 kB, without NUL characters")
+        if len(subject) > 200 or "\0" in subject:
+            raise InvalidRequest("subject: at most 200 characters, without NUL characters")
         with self.database.begin() as session:
             write_audit(session, self.clock(), act, subject=subject, details=details)
 
