@@ -1,0 +1,1 @@
+"""Owns listens, imported play counts, love and hide, and statistics of them."""

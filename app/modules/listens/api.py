@@ -1,0 +1,187 @@
+"""Public routes of `listens`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from app.contracts.listens import (
+    Activity,
+    Entity,
+    Feedback,
+    InvalidRange,
+    Kind,
+    ListenPage,
+    NewListen,
+    PopularItem,
+    Range,
+    Rejection,
+    SubmitResult,
+    Top,
+)
+from app.contracts.services import Services
+from app.kernel import context
+from app.kernel.contract import InvalidRequest, NotFound
+from app.kernel.http import Api
+
+api = Api("listens", prefixes=("listens", "statistics", "feedback", "popular"))
+
+KINDS: tuple[Kind, ...] = ("recordings", "artists")
+ENTITIES: tuple[Entity, ...] = ("artists", "releases", "recordings")
+
+
+class Submission(Struct, frozen=True, forbid_unknown_fields=True):
+    """`listens` are looked at one by one: a bad one is reported by its index and does not fail the others."""
+
+    listens: list[dict[str, Any]]
+    client: Annotated[str, Meta(max_length=100)] = "api"
+
+
+class PublicListen(Struct, frozen=True, forbid_unknown_fields=True):
+    """`listened_at` is UNIX seconds or ISO 8601, the start of the play."""
+
+    listened_at: int | float | str
+    artist: str
+    title: str
+    release: str | None = None
+    release_artist: str | None = None
+    duration_ms: int | None = None
+    recording_mbid: UUID | None = None
+
+
+class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    before: Annotated[str, Meta(max_length=100)] | None = None
+    after: Annotated[str, Meta(max_length=100)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 25
+    search: Annotated[str, Meta(max_length=200)] = ""
+
+
+class StatisticsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    range: Range = "all_time"
+    start: Annotated[str, Meta(max_length=40)] | None = None
+    end: Annotated[str, Meta(max_length=40)] | None = None
+    tz: Annotated[str, Meta(max_length=64)] = "UTC"
+    n: Annotated[int, Meta(ge=1, le=1000)] = 25
+    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+class Opinion(Struct, frozen=True, forbid_unknown_fields=True):
+    value: Annotated[int, Meta(ge=-1, le=1)]
+
+
+class FeedbackQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: Kind | None = None
+    value: Annotated[int, Meta(ge=-1, le=1)] | None = None
+
+
+class FeedbackList(Struct, frozen=True):
+    feedback: list[Feedback]
+
+
+class PopularQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: Kind = "recordings"
+    n: Annotated[int, Meta(ge=1, le=500)] = 20
+
+
+class PopularList(Struct, frozen=True):
+    items: list[PopularItem]
+
+
+def me() -> UUID:
+    """Return whose listens these are. Raises InvalidRequest where Segue itself asks."""
+    listener_id = context.actor().listener_id
+    if listener_id is None:
+        raise InvalidRequest("only a person has listens")
+    return listener_id
+
+
+@api.route("POST", "/listens", body=Submission, returns=SubmitResult, scope="scrobble")
+def submit(services: Services, *, body: Submission) -> SubmitResult:
+    """Submit up to 1000 listens; valid ones are stored once, invalid ones are reported by index."""
+    listens, positions, rejected = [], [], []
+    for index, raw in enumerate(body.listens):
+        try:
+            listens.append(_listen(raw))
+            positions.append(index)
+        except (msgspec.ValidationError, ValueError, OverflowError, OSError) as error:
+            rejected.append(Rejection(index, str(error)))
+    result = services.listens.submit(me(), listens, body.client)
+    refused = rejected + [Rejection(positions[r.index], r.reason) for r in result.rejected]
+    return SubmitResult(result.accepted, result.duplicate, sorted(refused, key=lambda r: r.index))
+
+
+def _listen(raw: dict[str, Any]) -> NewListen:
+    given = msgspec.convert(raw, PublicListen)
+    fields = {name: getattr(given, name) for name in given.__struct_fields__}
+    return NewListen(**{**fields, "listened_at": _time(given.listened_at)})
+
+
+def _time(said: int | float | str) -> datetime:
+    try:
+        if isinstance(said, str) and not said.isdigit():
+            found = datetime.fromisoformat(said)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return datetime.fromtimestamp(float(said), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"listened_at {str(said)[:40]!r} is neither UNIX seconds nor ISO 8601") from None
+
+
+@api.route("GET", "/listens", query=HistoryQuery, returns=ListenPage)
+def history(services: Services, *, query: HistoryQuery) -> ListenPage:
+    """One's own listens, newest first; `next` of an answer is `before` of the next."""
+    return services.listens.history(me(), query.before, query.after, query.limit, query.search)
+
+
+@api.route("DELETE", "/listens/<listened_at>/<uuid:recording>")
+def delete(services: Services, *, listened_at: str, recording: UUID) -> None:
+    """Delete a listen."""
+    try:
+        services.listens.delete_listen(me(), _time(listened_at), recording)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+@api.route("GET", "/statistics/<entity>", query=StatisticsQuery, returns=Top)
+def top(services: Services, *, entity: str, query: StatisticsQuery) -> Top:
+    """The most played artists, releases or recordings of a range."""
+    if entity not in ENTITIES:
+        raise NotFound
+    start, end = _moment(query.start), _moment(query.end)
+    return services.listens.top(me(), entity, query.range, start, end, query.tz, query.n, query.offset)
+
+
+@api.route("GET", "/statistics/activity", query=StatisticsQuery, returns=Activity)
+def activity(services: Services, *, query: StatisticsQuery) -> Activity:
+    """Plays over time in a range."""
+    return services.listens.activity(me(), query.range, _moment(query.start), _moment(query.end), query.tz)
+
+
+def _moment(said: str | None) -> datetime | None:
+    if said is None:
+        return None
+    try:
+        return _time(said)
+    except ValueError:
+        raise InvalidRange(f"{said!r} is neither UNIX seconds nor ISO 8601") from None
+
+
+@api.route("PUT", "/feedback/<kind>/<uuid:key>", body=Opinion)
+def set_feedback(services: Services, *, kind: str, key: UUID, body: Opinion) -> None:
+    """Love (1), hide (-1) or neither (0)."""
+    if kind not in KINDS:
+        raise NotFound
+    services.listens.set_feedback(me(), kind, key, body.value)
+
+
+@api.route("GET", "/feedback", query=FeedbackQuery, returns=FeedbackList)
+def get_feedback(services: Services, *, query: FeedbackQuery) -> FeedbackList:
+    """What one loved and hid, newest first."""
+    return FeedbackList(services.listens.get_feedback(me(), query.kind, query.value))
+
+
+@api.route("GET", "/popular", query=PopularQuery, returns=PopularList)
+def popular(services: Services, *, query: PopularQuery) -> PopularList:
+    """What most listeners here played."""
+    return PopularList(services.listens.popular(query.kind, query.n))

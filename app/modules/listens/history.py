@@ -1,0 +1,70 @@
+"""Reading listens back: pages by key, so that they stay put while new listens arrive."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.contracts.listens import InvalidRange, Listen, ListenPage
+
+SMALLEST = UUID(int=0)
+GREATEST = UUID(int=(1 << 128) - 1)
+
+# Also read by the tests, which ask PostgreSQL how it would run it.
+PAGE = """
+    select listened_at, recording_key, artist_key, release_key, artist, title, release, duration_ms, client
+    from listen
+    where listener_id = :listener
+      and (listened_at, recording_key) < (cast(:before_at as timestamptz), cast(:before_key as uuid))
+      and (listened_at, recording_key) > (cast(:after_at as timestamptz), cast(:after_key as uuid))
+      and duplicate_of is null
+      {search}
+    order by listened_at desc, recording_key desc
+    limit :limit
+"""
+SEARCH = "and (artist ilike :search or title ilike :search or release ilike :search)"
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def page(
+    session: Session, listener_id: UUID, before: str | None, after: str | None, limit: int, search: str
+) -> ListenPage:
+    """Return a page, newest first. Raises InvalidRange."""
+    before_at, before_key = parse_position(before, SMALLEST) if before else (LATEST, GREATEST)
+    after_at, after_key = parse_position(after, GREATEST) if after else (EARLIEST, SMALLEST)
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    rows = session.execute(
+        text(PAGE.format(search=SEARCH if search else "")),
+        {
+            "listener": listener_id,
+            "before_at": before_at,
+            "before_key": before_key,
+            "after_at": after_at,
+            "after_key": after_key,
+            "search": f"%{escaped}%",
+            "limit": limit + 1,
+        },
+    ).all()
+    listens = [Listen(*row) for row in rows[:limit]]
+    following = f"{listens[-1].listened_at.timestamp():.6f}~{listens[-1].recording_key}" if len(rows) > limit else None
+    return ListenPage(listens, following)
+
+
+def parse_position(said: str, key: UUID) -> tuple[datetime, UUID]:
+    """Read a page's `next`, UNIX seconds, or ISO 8601 (UTC where it names no zone). Raises InvalidRange."""
+    at, _, recording = said.partition("~")
+    try:
+        return parse_time(at), UUID(recording) if recording else key
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRange(f"{said[:60]!r} is neither a time nor a page's `next`") from None
+
+
+def parse_time(said: str) -> datetime:
+    """Read UNIX seconds or ISO 8601. Raises ValueError, OverflowError or OSError."""
+    if said.replace(".", "", 1).lstrip("-").isdigit() and said.isascii():
+        return datetime.fromtimestamp(round(float(said), 6), UTC)
+    found = datetime.fromisoformat(said)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

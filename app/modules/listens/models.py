@@ -1,0 +1,85 @@
+"""Tables of the schema `listens`.
+
+A listen keeps the names as its client sent them: it is accepted while the catalog is away, and reads need no join. The
+primary key is also the index of history: it serves the newest page of a listener and one deep in the past alike.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Integer, SmallInteger, Text, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012
+        UUID: postgresql.UUID(as_uuid=True),
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        int: BigInteger(),
+        dict[str, Any]: postgresql.JSONB(),
+    }
+
+
+class ListenRow(Base):
+    """`duplicate_of` is the time of the listen that this one repeats (same listener, same recording): hidden then."""
+
+    __tablename__ = "listen"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    listened_at: Mapped[datetime] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID] = mapped_column(primary_key=True)
+    artist_key: Mapped[UUID]
+    release_key: Mapped[UUID | None]
+    artist: Mapped[str]
+    title: Mapped[str]
+    release: Mapped[str | None]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    client: Mapped[str] = mapped_column(server_default=text("''"))
+    extra: Mapped[dict[str, Any] | None]
+    duplicate_of: Mapped[datetime | None]
+    inserted_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class PlaycountRow(Base):
+    """`item_key` is the recording's key, or the artist's where a source counts artists only."""
+
+    __tablename__ = "playcount"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    item_key: Mapped[UUID] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    artist_key: Mapped[UUID]
+    artist: Mapped[str]
+    title: Mapped[str | None]
+    plays: Mapped[int]
+
+
+class FeedbackRow(Base):
+    __tablename__ = "feedback"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(SmallInteger)
+    at: Mapped[datetime]
+
+
+class PopularRow(Base):
+    """What most listeners played, counted anew by the tick."""
+
+    __tablename__ = "popular"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    artist_key: Mapped[UUID]
+    title: Mapped[str]
+    artist: Mapped[str]
+    listeners: Mapped[int]
+    plays: Mapped[int]
+
+
+metadata = Base.metadata

@@ -1,0 +1,69 @@
+"""Periods of statistics, cut in a listener's time zone."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from app.contracts.listens import Bucket, InvalidRange, Range
+
+MONTHS = {"month": 1, "quarter": 3, "half_yearly": 6, "year": 12}
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name. Raises InvalidRange."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidRange(f"{name[:60]!r} is not the name of a time zone") from None
+
+
+def span(range: Range, now: datetime, timezone: str) -> tuple[datetime | None, datetime | None]:
+    """Return start and end (exclusive) of a range in UTC; None for an open side.
+
+    The words of ListenBrainz: this_week, this_month and this_year run until now; week, month, quarter, half_yearly and
+    year are the last complete ones. Weeks begin on Monday.
+    """
+    if range == "all_time":
+        return None, None
+    local = now.astimezone(zone(timezone))
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
+    if range == "this_week":
+        start, end = monday, monday + timedelta(days=7)
+    elif range == "week":
+        start, end = monday - timedelta(days=7), monday
+    elif range == "this_month":
+        start, end = first, add_months(first, 1)
+    elif range == "this_year":
+        start, end = first.replace(month=1), add_months(first.replace(month=1), 12)
+    else:
+        length = MONTHS[range]
+        end = first.replace(month=(first.month - 1) // length * length + 1)
+        start = add_months(end, -length)
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def add_months(day: datetime, months: int) -> datetime:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return day.replace(year=year, month=month + 1)
+
+
+def buckets(start: datetime, end: datetime, timezone: str) -> list[tuple[datetime, datetime]]:
+    """Cut a span into days, months or years of a time zone, whichever gives a readable number of them."""
+    days = (end - start).total_seconds() / 86400
+    local = start.astimezone(zone(timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    months = 0
+    if days > 62:
+        local, months = local.replace(day=1), 1
+    if days > 3 * 366:
+        local, months = local.replace(month=1), 12
+    found = []
+    while local.astimezone(UTC) < end:
+        # wall-clock arithmetic: a day of 23 or 25 hours is one day
+        following = add_months(local, months) if months else local + timedelta(days=1)
+        found.append((local.astimezone(UTC), following.astimezone(UTC)))
+        local = following
+    return found
+
+
+def filled(cuts: list[tuple[datetime, datetime]], counts: dict[datetime, int]) -> list[Bucket]:
+    return [Bucket(start, end, counts.get(start, 0)) for start, end in cuts]

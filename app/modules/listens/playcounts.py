@@ -1,0 +1,90 @@
+"""Totals without timestamps: a library's play counts, public data sets."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.contracts.identity import EmptyName, artist_key, identify
+from app.contracts.listens import NewPlaycount, PlaycountSet, Rejection
+from app.kernel import feed
+
+UPSERT = text(
+    """
+    with changed as (
+        insert into playcount (listener_id, kind, item_key, source, artist_key, artist, title, plays)
+        select listener_id, kind, item_key, :source, artist_key, artist, title, plays
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+                 listener_id uuid, kind text, item_key uuid, artist_key uuid, artist text, title text, plays bigint)
+        on conflict (listener_id, kind, item_key, source) do update set plays = excluded.plays
+        where playcount.plays <> excluded.plays
+        returning *
+    )
+    select c.listener_id, c.kind, c.item_key, c.artist_key, c.artist, c.title,
+           (c.plays + coalesce(sum(o.plays), 0))::bigint as plays
+    from changed c
+    left join playcount o
+           on o.listener_id = c.listener_id and o.kind = c.kind and o.item_key = c.item_key and o.source <> c.source
+    group by c.listener_id, c.kind, c.item_key, c.artist_key, c.artist, c.title, c.plays
+    """
+)
+
+
+def put(session: Session, playcounts: Sequence[NewPlaycount], source: str) -> tuple[int, int, list[Rejection]]:
+    """Store totals; return how many changed, how many stood already, and which were refused.
+
+    Two rows that fall on one item add up.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rejected = []
+    for index, each in enumerate(playcounts):
+        try:
+            row = _row(each)
+        except EmptyName:
+            rejected.append(Rejection(index, "artist or title is empty"))
+            continue
+        known = rows.setdefault((row["listener_id"], row["kind"], row["item_key"]), {**row, "plays": 0})
+        known["plays"] += row["plays"]
+    changed = session.execute(UPSERT, {"rows": msgspec.json.encode(list(rows.values())).decode(), "source": source})
+    events = [
+        PlaycountSet(
+            row.listener_id,
+            row.artist_key,
+            row.item_key if row.kind == "recordings" else None,
+            row.artist,
+            row.title,
+            row.plays,
+        )
+        for row in changed
+    ]
+    feed.append(session, events)
+    return len(events), len(rows) - len(events), rejected
+
+
+def _row(each: NewPlaycount) -> dict[str, Any]:
+    if each.title is None:
+        kind, key, artist = "artists", artist_key(each.artist), artist_key(each.artist)
+    else:
+        identity = identify(each.artist, each.title)
+        kind, key, artist = "recordings", identity.recording_key, identity.artist_key
+    return {
+        "listener_id": each.listener_id,
+        "kind": kind,
+        "item_key": key,
+        "artist_key": artist,
+        "artist": each.artist.strip(),
+        "title": each.title.strip() if each.title is not None else None,
+        "plays": each.plays,
+    }
+
+
+def read(session: Session, listener_id: UUID) -> list[dict[str, Any]]:
+    """Return a listener's totals, for the export."""
+    rows = session.execute(
+        text("select artist, title, source, plays from playcount where listener_id = :id order by plays desc"),
+        {"id": listener_id},
+    )
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,199 @@
+"""The rules of what was played."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from app.contracts.accounts import ListenerErased
+from app.contracts.events import FeedPage
+from app.contracts.listens import (
+    MAX_BATCH,
+    Activity,
+    BatchTooLarge,
+    Entity,
+    Feedback,
+    InvalidRange,
+    Kind,
+    ListenerForgotten,
+    ListenerListens,
+    ListenPage,
+    ListensEvent,
+    NewListen,
+    NewPlaycount,
+    PopularItem,
+    Range,
+    Rejection,
+    SubmitResult,
+    Summary,
+    Top,
+    TopItem,
+    TrainingEvent,
+)
+from app.kernel import feed
+from app.kernel.clock import Clock
+from app.kernel.contract import InvalidRequest
+from app.kernel.db import Database
+from app.modules.listens import feedback, history, log, periods, popular, statistics
+from app.modules.listens import playcounts as totals
+from app.modules.listens.training_feed import Pseudonyms
+from app.modules.listens.validation import Rejected, row_of
+
+MAX_LOAD = 50_000
+MAX_PAGE = 1000
+MAX_FEED = 10_000
+EVENT = msgspec.json.Decoder(ListensEvent)
+
+
+class ListensService:
+    """Implements `app.contracts.listens.Listens`."""
+
+    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms) -> None:
+        self.database = database
+        self.clock = clock
+        self.pseudonyms = pseudonyms
+
+    def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
+        if len(listens) > MAX_BATCH:
+            raise BatchTooLarge
+        rows, rejected = self._rows(listener_id, listens, client)
+        with self.database.begin() as session:
+            log.lock_listener(session, listener_id)
+            accepted = log.insert(session, rows)
+        return SubmitResult(accepted, len(rows) - accepted, rejected)
+
+    def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
+        if sum(len(batch.listens) for batch in batches) > MAX_LOAD:
+            raise BatchTooLarge(f"load at most {MAX_LOAD} listens at once")
+        rows: list[dict[str, Any]] = []
+        rejected: list[Rejection] = []
+        start = 0
+        for batch in batches:
+            found, refused = self._rows(batch.listener_id, batch.listens, client)
+            rows += found
+            rejected += [Rejection(start + r.index, r.reason) for r in refused]
+            start += len(batch.listens)
+        with self.database.begin() as session:
+            accepted = log.insert(session, rows)
+        return SubmitResult(accepted, len(rows) - accepted, rejected)
+
+    def _rows(
+        self, listener_id: UUID, listens: Sequence[NewListen], client: str
+    ) -> tuple[list[dict[str, Any]], list[Rejection]]:
+        now = self.clock()
+        rows, rejected = [], []
+        for index, listen in enumerate(listens):
+            try:
+                rows.append(row_of(listener_id, listen, client[:100], now))
+            except Rejected as error:
+                rejected.append(Rejection(index, str(error)))
+        return rows, rejected
+
+    def set_playcounts(self, playcounts: list[NewPlaycount], source: str) -> SubmitResult:
+        with self.database.begin() as session:
+            return SubmitResult(*totals.put(session, playcounts, source))
+
+    def history(
+        self,
+        listener_id: UUID,
+        before: str | None = None,
+        after: str | None = None,
+        limit: int = 25,
+        search: str = "",
+    ) -> ListenPage:
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidRange("limit is between 1 and 1000")
+        with self.database.begin() as session:
+            return history.page(session, listener_id, before, after, limit, search)
+
+    def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
+        with self.database.begin() as session:
+            log.delete(session, listener_id, listened_at, recording_key)
+
+    def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
+        if value not in {-1, 0, 1}:
+            raise InvalidRequest("value is 1 (love), -1 (hide) or 0 (neither)")
+        with self.database.begin() as session:
+            feedback.put(session, listener_id, kind, key, value, self.clock())
+
+    def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
+        with self.database.begin() as session:
+            return feedback.read(session, listener_id, kind, value)
+
+    def top(
+        self,
+        listener_id: UUID,
+        entity: Entity,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+        limit: int = 25,
+        offset: int = 0,
+    ) -> Top:
+        if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
+            raise InvalidRange("limit is between 1 and 1000, offset up to a million")
+        start, end = self._span(range, start, end, timezone)
+        with self.database.begin() as session:
+            return statistics.top(session, listener_id, entity, start, end, limit, offset)
+
+    def activity(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Activity:
+        start, end = self._span(range, start, end, timezone)
+        with self.database.begin() as session:
+            return statistics.activity(session, listener_id, start, end, timezone, self.clock())
+
+    def _span(
+        self, range: Range, start: datetime | None, end: datetime | None, timezone: str
+    ) -> tuple[datetime | None, datetime | None]:
+        periods.zone(timezone)
+        if start is None and end is None:
+            return periods.span(range, self.clock(), timezone)
+        if start is not None and end is not None and start >= end:
+            raise InvalidRange("the range ends before it begins")
+        return start, end
+
+    def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:
+        with self.database.begin() as session:
+            return statistics.summary(session, listener_id, artist_key)
+
+    def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
+        with self.database.begin() as session:
+            return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
+
+    def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
+        with self.database.begin() as session:
+            return popular.read(session, kind, max(1, min(limit, popular.KEPT)))
+
+    def export_listener(self, listener_id: UUID) -> dict[str, Any]:
+        with self.database.begin() as session:
+            said = feedback.read(session, listener_id, None, None)
+            counts = totals.read(session, listener_id)
+            total = statistics.summary(session, listener_id, None)
+        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+        return exported
+
+    def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
+        with self.database.begin() as session:
+            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
+        return FeedPage([EVENT.decode(event) for event in events], cursor)
+
+    def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
+        page = self.feed(after, limit)
+        return FeedPage([self.pseudonyms.translate(event) for event in page.events], page.cursor)
+
+
+def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
+    """Erase the people that accounts erased, and tell followers."""
+    for event in events:
+        log.forget(session, event.listener_id)
+    feed.append(session, [ListenerForgotten(event.listener_id) for event in events])

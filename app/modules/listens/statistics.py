@@ -1,0 +1,140 @@
+"""Counting what was played."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.contracts.listens import Activity, Entity, Summary, Top, TopItem
+from app.modules.listens.periods import buckets, filled
+
+# What each entity is grouped by, and how it is shown; identifiers come from here only.
+ENTITIES = {
+    "artists": ("artist_key", "max(artist)"),
+    "releases": ("release_key", "max(release)"),
+    "recordings": ("recording_key", "max(title)"),
+}
+
+WITHIN = """
+    listener_id = :listener
+    and listened_at >= coalesce(cast(:start as timestamptz), '-infinity')
+    and listened_at <  coalesce(cast(:end as timestamptz), 'infinity')
+    and duplicate_of is null
+"""
+
+# Totals without timestamps belong to all time only.
+PLAYCOUNTS = """
+    union all
+    select {key} as key, artist_key, title, artist, plays
+    from playcount
+    where listener_id = :listener and kind = any(:kinds)
+"""
+
+
+def top(
+    session: Session,
+    listener_id: UUID,
+    entity: Entity,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+    offset: int,
+) -> Top:
+    """Return the most played of an entity between two times; all-time figures include totals without timestamps."""
+    key, title = ENTITIES[entity]
+    has_playcounts = start is None and end is None and entity != "releases"
+    playcounts = ""
+    if has_playcounts:
+        shown = "artist_key" if entity == "artists" else "item_key"
+        playcounts = PLAYCOUNTS.format(key=shown)
+    statement = f"""
+        with counted as (
+            select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
+                   count(*) as plays
+            from listen
+            where {WITHIN} and {key} is not null
+            group by {key}
+            {playcounts}
+        ), summed as (
+            select key, max(artist_key::text)::uuid as artist_key, max(title) as title, max(artist) as artist,
+                   sum(plays)::bigint as plays
+            from counted
+            group by key
+        )
+        select key, coalesce(title, artist), artist, artist_key, plays, count(*) over () as total
+        from summed
+        order by plays desc, title, key
+        limit :limit offset :offset
+        """  # noqa: S608
+    kinds = ["recordings", "artists"] if entity == "artists" else ["recordings"]
+    rows = session.execute(
+        text(statement),
+        {"listener": listener_id, "start": start, "end": end, "limit": limit, "offset": offset, "kinds": kinds},
+    ).all()
+    return Top([TopItem(*row[:5]) for row in rows], rows[0].total if rows else 0, start, end)
+
+
+def activity(
+    session: Session, listener_id: UUID, start: datetime | None, end: datetime | None, timezone: str, now: datetime
+) -> Activity:
+    """Return plays over time; an open start begins with the first listen, an open end is now."""
+    if start is None or end is None:
+        first = session.execute(
+            text("select min(listened_at) from listen where listener_id = :listener and duplicate_of is null"),
+            {"listener": listener_id},
+        ).scalar()
+        if first is None:
+            return Activity([])
+        start, end = start or first, end or max(now, first + timedelta(seconds=1))
+    cuts = buckets(start, end, timezone)
+    rows: list[Any] = []
+    if cuts:
+        rows = list(
+            session.execute(
+                text(
+                    f"""
+                    select width_bucket(listened_at, cast(:edges as timestamptz[])) as bucket, count(*)
+                    from listen
+                    where {WITHIN}
+                    group by bucket
+                    """  # noqa: S608
+                ),
+                {"listener": listener_id, "start": start, "end": end, "edges": [cut[0] for cut in cuts]},
+            ).all()
+        )
+    counts = {cuts[number - 1][0]: count for number, count in rows if 0 < number <= len(cuts)}
+    return Activity(filled(cuts, counts))
+
+
+def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Summary:
+    row = session.execute(
+        text(
+            """
+            select count(*), min(listened_at), max(listened_at)
+            from listen
+            where listener_id = :listener and duplicate_of is null
+              and (cast(:artist as uuid) is null or artist_key = :artist)
+            """
+        ),
+        {"listener": listener_id, "artist": artist_key},
+    ).one()
+    return Summary(*row)
+
+
+def artist_top(session: Session, listener_id: UUID, artist_key: UUID, limit: int) -> list[TopItem]:
+    rows = session.execute(
+        text(
+            """
+            select recording_key, max(title), max(artist), artist_key, count(*) as plays
+            from listen
+            where listener_id = :listener and artist_key = :artist and duplicate_of is null
+            group by recording_key, artist_key
+            order by plays desc, max(title), recording_key
+            limit :limit
+            """
+        ),
+        {"listener": listener_id, "artist": artist_key, "limit": limit},
+    ).all()
+    return [TopItem(*row) for row in rows]

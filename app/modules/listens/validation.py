@@ -1,0 +1,68 @@
+"""Which listens are accepted, and the rows that they become."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.contracts.identity import EmptyName, identify, release_key
+from app.contracts.listens import NewListen
+
+OLDEST = datetime(2002, 10, 1, tzinfo=UTC)  # before the first scrobbler; ListenBrainz draws the same line
+TOLERATED_AHEAD = timedelta(hours=1)  # clocks of players are wrong
+MAX_TEXT_BYTES = 10_240
+MAX_DURATION_MS = 24 * 86_400_000
+
+
+class Rejected(Exception):
+    """This listen is not accepted; the message says why."""
+
+
+def check(listen: NewListen, now: datetime) -> None:
+    """Raise Rejected for a listen that can't be stored."""
+    if listen.listened_at.tzinfo is None:
+        raise Rejected("listened_at has no time zone")
+    if listen.listened_at < OLDEST:
+        raise Rejected("listened_at is before 2002-10-01")
+    if listen.listened_at > now + TOLERATED_AHEAD:
+        raise Rejected("listened_at is in the future")
+    if listen.duration_ms is not None and not 0 <= listen.duration_ms <= MAX_DURATION_MS:
+        raise Rejected("duration_ms is not between 0 and 24 days")
+    for name in ("artist", "title", "release", "release_artist"):
+        value = getattr(listen, name)
+        if value is None:
+            continue
+        if "\0" in value:
+            raise Rejected(f"{name} holds a NUL character")
+        if len(value.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
+            raise Rejected(f"{name} is longer than 10 kB")
+
+
+def row_of(listener_id: UUID, listen: NewListen, client: str, now: datetime) -> dict[str, Any]:
+    """Return the row of a listen. Raises Rejected."""
+    check(listen, now)
+    try:
+        identity = identify(listen.artist, listen.title)
+    except EmptyName:
+        raise Rejected("artist or title is empty") from None
+    release, key = (listen.release or "").strip() or None, None
+    if release:
+        try:
+            key = release_key(listen.release_artist or listen.artist, release)
+        except EmptyName:
+            release = None
+    extra = dict(listen.extra or {})
+    if listen.recording_mbid:
+        extra["recording_mbid"] = str(listen.recording_mbid)
+    return {
+        "listener_id": listener_id,
+        "listened_at": listen.listened_at.astimezone(UTC),
+        "recording_key": identity.recording_key,
+        "artist_key": identity.artist_key,
+        "release_key": key,
+        "artist": listen.artist.strip(),
+        "title": listen.title.strip(),
+        "release": release,
+        "duration_ms": listen.duration_ms,
+        "client": client,
+        "extra": extra or None,
+    }
