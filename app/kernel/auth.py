@@ -61,8 +61,11 @@ class Keys:
         now = time.monotonic()
         is_stale = not self._fetched or now - self._fetched > KEYS_TTL_S or kid not in self._keys
         if is_stale and (now - self._tried > 2 or not self._fetched):
+            is_new = kid not in self._keys
             self._tried = now
             self._fetch(now)
+            if is_new and kid in self._keys:
+                self._tried = 0.0  # only made-up ids wait: the next new key is fetched at once
         if kid not in self._keys:
             raise Unauthenticated
         return self._keys[kid]
