@@ -32,6 +32,7 @@ from app.modules.accounts.parts import Part, digest, random_code, read_listener
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=10)  # two tabs renew at the same time
+MOST_IN_GRACE = 100  # rotations of one session within the grace; more is not a browser
 IDLE_LIFETIME = timedelta(days=30)
 ABSOLUTE_LIFETIME = timedelta(days=180)
 USED_TOKENS_KEPT = timedelta(days=30)  # how long a stolen old token is recognised as one
@@ -104,7 +105,7 @@ class Sessions(Part):
                     from refresh_token t
                     join session s using (session_id)
                     where t.token_hash = :hash
-                    for update of t
+                    for update of s, t
                     """
                 ),
                 {
@@ -121,7 +122,9 @@ class Sessions(Part):
             if is_over:
                 _delete_sessions(session, [row.session_id])
             elif row.used_at is None:
-                self._rotate(session, refresh_token, row.session_id, now)
+                successor = self._rotate(session, refresh_token, row.session_id, now)
+            else:
+                successor = self._newest(session, refresh_token, row.session_id)
         if is_reused:
             log.warning(
                 "a used refresh token came again; its session is ended",
@@ -129,17 +132,31 @@ class Sessions(Part):
             )
         if is_over:
             raise InvalidToken
-        return self._pair(listener, row.session_id, self._successor(refresh_token), signed_in_at=row.created_at)
+        return self._pair(listener, row.session_id, successor, signed_in_at=row.created_at)
 
-    def _rotate(self, session: Transaction, refresh_token: str, session_id: UUID, now: datetime) -> None:
+    def _rotate(self, session: Transaction, refresh_token: str, session_id: UUID, now: datetime) -> str:
+        successor = self._successor(refresh_token)
         session.execute(
             text("update refresh_token set used_at = :now where token_hash = :hash"),
             {"hash": digest(refresh_token), "now": now},
         )
-        _insert_refresh_token(session, self._successor(refresh_token), session_id, now)
+        _insert_refresh_token(session, successor, session_id, now)
         session.execute(
             text("update session set last_used_at = :now where session_id = :id"), {"id": session_id, "now": now}
         )
+        return successor
+
+    def _newest(self, session: Transaction, used_token: str, session_id: UUID) -> str:
+        """Return the unused end of the chain that a just used token belongs to, a few links on at most."""
+        newest = session.execute(
+            text("select token_hash from refresh_token where session_id = :id and used_at is null"), {"id": session_id}
+        ).scalar_one()
+        successor = used_token
+        for _ in range(MOST_IN_GRACE):
+            successor = self._successor(successor)
+            if digest(successor) == bytes(newest):
+                return successor
+        raise InvalidToken
 
     def _successor(self, refresh_token: str) -> str:
         mac = self.sealer.mac(refresh_token.encode())

@@ -70,7 +70,7 @@ class SigningKeys:
                     select kid, public_key
                     from signing_key
                     where retired_at is null or retired_at > :since
-                    order by created_at desc, kid
+                    order by retired_at is null desc, created_at desc, kid
                     """
                 ),
                 {"since": self.clock() - PUBLISHED_AFTER_RETIREMENT},

@@ -26,14 +26,16 @@ def test_a_token_is_exchanged_for_a_short_access_token_with_its_scopes(services:
     assert claims["sub"] == str(person.listener_id)
     assert claims["scopes"] == ["read", "scrobble"]
     assert claims["sid"] == str(issued.api_token.token_id)
-    assert claims["fresh"] is False and claims["auth_time"] == 0
+    assert claims["fresh"] is False
+    assert claims["auth_time"] == 0
 
 
 def test_the_form_of_a_token_is_never_that_of_an_md5(services: Container) -> None:
     person = new_person(services)
     with acting_as(person.actor):
         token = services.accounts.create_token(person.listener_id, "x", ["read"]).token
-    assert token.startswith("segue_") and len(token) >= 46
+    assert token.startswith("segue_")
+    assert len(token) >= 46
 
 
 def test_tokens_are_listed_newest_first_without_the_secret(services: Container) -> None:

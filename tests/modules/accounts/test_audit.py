@@ -38,7 +38,8 @@ def test_others_record_their_acts_under_the_actors_name(services: Container) -> 
         services.accounts.record_act(act)
         system, own = [e for e in services.accounts.list_audit(limit=20) if e.act == act]
     assert (own.actor, own.subject, own.details) == (person.name, "model 7", {"share": 0.1})
-    assert system.actor and system.actor != person.name
+    assert system.actor
+    assert system.actor != person.name
 
 
 def test_an_act_has_a_bounded_size(services: Container) -> None:

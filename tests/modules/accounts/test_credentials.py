@@ -85,7 +85,9 @@ def test_failures_slow_an_account_down_more_and_more_but_never_for_good(instance
         with pytest.raises(LoginThrottled) as refused:
             instance.accounts.login(person.name, PASSWORD)
         waits.append(refused.value.details["retry_after_s"])
-    assert waits == sorted(waits) and waits[0] == 2 and waits[-1] == 300
+    assert waits == sorted(waits)
+    assert waits[0] == 2
+    assert waits[-1] == 300
     instance.clock.pass_time(seconds=300)
     assert instance.accounts.login(person.name, PASSWORD)
     fail(instance, person.name, 5)  # and the account starts anew

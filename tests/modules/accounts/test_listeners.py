@@ -37,7 +37,8 @@ def test_an_invitation_opens_one_registration(services: Container) -> None:
     with pytest.raises(WeakPassword):
         services.accounts.register(name, "password1", code)
     listener = services.accounts.register(name, PASSWORD, code)
-    assert listener.name == name and not listener.is_admin
+    assert listener.name == name
+    assert not listener.is_admin
     assert services.accounts.login(name, PASSWORD)
     with pytest.raises(RegistrationClosed):
         services.accounts.register(fresh_name(), PASSWORD, code)
