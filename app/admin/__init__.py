@@ -1,0 +1,1 @@
+"""The administrators' pages: health, runs, models, people and the audit trail; no data of their own."""

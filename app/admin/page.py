@@ -1,0 +1,57 @@
+"""What every administrator's page needs: the acts that are written down before they happen, and fresh sign-ins."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from flask import Response, g, make_response, redirect, request, url_for
+
+from app.contracts.services import Services
+from app.kernel import context
+from app.kernel.auth import safe_next
+from app.kernel.contract import DeadlineExceeded, DomainError, ServiceUnavailable
+
+T = TypeVar("T")
+
+
+def say(text: str, *, tone: str = "done") -> None:
+    """Say something on the next page. Tones: done, problem."""
+    g.setdefault("notes", []).append({"text": text, "tone": tone, "undo": "", "fields": {}})
+
+
+def go(target: str) -> Response:
+    return make_response(redirect(target, 303))
+
+
+def back(default: str) -> Response:
+    return go(safe_next(request.form.get("back"), default))
+
+
+def or_none(call: Callable[[], T]) -> T | None:
+    """Return what a call brings, or None where that part is away: the page says so and shows the rest."""
+    try:
+        return call()
+    except (ServiceUnavailable, DeadlineExceeded):
+        return None
+
+
+def must_prove() -> Response | None:
+    """Return the way to the password page unless the person signed in within the last 15 minutes."""
+    if context.actor().is_fresh:
+        return None
+    return go(url_for("admin.prove", next=safe_next(request.form.get("back"), url_for("admin.overview"))))
+
+
+@contextlib.contextmanager
+def recorded(services: Services, act: str, subject: object = "", **details: Any) -> Iterator[None]:
+    """Write an act into the audit trail before doing it, and that it failed where it does.
+
+    Where the trail can't be written the act does not happen.
+    """
+    services.accounts.record_act(act, str(subject), details or None)
+    try:
+        yield
+    except DomainError as error:
+        with contextlib.suppress(DomainError):
+            services.accounts.record_act(f"{act}.failed", str(subject), {"code": error.code})
+        raise

@@ -1,0 +1,91 @@
+"""A bar chart of plays over time as geometry: the template draws it as SVG, with its table beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.contracts.listens import Bucket
+from app.web.look import local
+
+WIDTH, HEIGHT = 720, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 12, 26
+MAX_LABELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    plays: int
+    has_tick: bool  # whether the label fits below the axis
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    bars: list[Bar]
+    lines: list[Line]
+    total: int
+    busiest: Bar | None
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    floor: int = HEIGHT - BOTTOM
+
+
+def bar_chart(buckets: Sequence[Bucket]) -> Chart:
+    """Return the chart of a series of buckets, oldest first; empty where there are none."""
+    top = nice_ceiling(max((b.plays for b in buckets), default=0))
+    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    step = inner_width / max(len(buckets), 1)
+    every = -(-len(buckets) // MAX_LABELS) or 1
+    bars = []
+    for place, bucket in enumerate(buckets):
+        height = inner_height * bucket.plays / top
+        bars.append(
+            Bar(
+                x=round(LEFT + place * step + step * 0.12, 2),
+                y=round(TOP + inner_height - height, 2),
+                width=round(max(step * 0.76, 0.6), 2),
+                height=round(height, 2),
+                label=label_of(bucket),
+                plays=bucket.plays,
+                has_tick=place % every == every // 2,
+            )
+        )
+    lines = [Line(round(TOP + inner_height * (1 - share), 2), f"{round(top * share):,}") for share in (0, 0.5, 1)]
+    busiest = max(bars, key=lambda b: b.plays, default=None)
+    return Chart(bars, lines, sum(b.plays for b in buckets), busiest if busiest and busiest.plays else None)
+
+
+def label_of(bucket: Bucket) -> str:
+    """Return a bucket's name by its length: a day, a month or a year."""
+    start, length = local(bucket.start), bucket.end - bucket.start
+    if length > timedelta(days=300):
+        return f"{start:%Y}"
+    if length > timedelta(days=25):
+        return f"{start:%b} {start:%Y}"
+    if length > timedelta(hours=20):
+        return f"{start.day} {start:%b}"
+    return f"{start:%H}:00"
+
+
+def nice_ceiling(value: int) -> int:
+    """Return the least even 1, 2, 4 or 10 times a power of ten that is not below `value`, and at least 2."""
+    if value <= 2:
+        return 2
+    power = 1
+    while True:
+        for factor in (1, 2, 4, 6, 8):
+            if factor * power >= value and (factor * power) % 2 == 0:
+                return factor * power
+        power *= 10

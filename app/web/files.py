@@ -1,0 +1,34 @@
+"""Static files and generated covers, which browsers may keep."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+
+from app.contracts.services import Services
+from app.settings import Settings
+from app.web import cover as covers
+from app.web import page
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
+    @bp.get("/cover/<uuid:key>.svg")
+    def cover(key: UUID) -> Response:
+        """Return the generated picture of an artist, release or recording."""
+        response = Response(covers.svg(key), content_type="image/svg+xml")
+        response.headers["Cache-Control"] = FOR_EVER
+        return response
+
+    @bp.get("/favicon.ico")
+    def favicon() -> Response:
+        response = bp.send_static_file("segue.svg")
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+    @bp.after_request
+    def cache_static(response: Response) -> Response:
+        if request.endpoint == "web.static":
+            is_versioned = request.args.get("v") == page.assets_version() and response.status_code in {200, 304}
+            response.headers["Cache-Control"] = FOR_EVER if is_versioned else "no-cache"
+        return response

@@ -1,0 +1,115 @@
+"""How pages look for a person: theme and time zone, kept by the browser so that most pages need no call for them."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from flask import Response, g, request
+
+from app.contracts.accounts import Preferences
+from app.contracts.services import Services
+from app.kernel import context
+from app.kernel.contract import DomainError
+from app.settings import Settings
+
+COOKIE = "segue_look"
+MAX_AGE_S = 3600
+FORM = re.compile(r"(auto|light|dark)\|([A-Za-z0-9_+\-/]{1,64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    theme: str = "auto"
+    timezone: str = "UTC"
+
+    @property
+    def zone(self) -> tzinfo:
+        return zone_of(self.timezone)
+
+
+@lru_cache(maxsize=64)
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone of an IANA name; UTC where this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> list[str]:
+    places = sorted(n for n in available_timezones() if "/" in n and not n.startswith(("Etc/", "SystemV/")))
+    return [*places, "UTC"]
+
+
+def prepare(services: Services) -> None:
+    """Find out how this request's pages look, from the preferences where the cookie does not say."""
+    actor = context.actor()
+    if actor.listener_id is None or FORM.fullmatch(request.cookies.get(COOKIE, "")):
+        return
+    try:
+        remember(services.accounts.get_preferences(actor.listener_id))
+    except DomainError:
+        return  # a page in the wrong time zone is better than none
+
+
+def remember(preferences: Preferences) -> None:
+    """Use these preferences from now on, in this browser."""
+    g.look = Look(preferences.theme, preferences.timezone)
+    g.keep_look = True
+
+
+def forget() -> None:
+    g.drop_look = True
+
+
+def keep(response: Response, settings: Settings) -> None:
+    if g.get("drop_look"):
+        response.delete_cookie(COOKIE, secure=settings.uses_tls, httponly=True, samesite="Strict")
+    elif g.get("keep_look"):
+        response.set_cookie(
+            COOKIE,
+            f"{g.look.theme}|{g.look.timezone}",
+            max_age=MAX_AGE_S,
+            secure=settings.uses_tls,
+            httponly=True,
+            samesite="Strict",
+        )
+
+
+def look() -> Look:
+    if "look" not in g:
+        found = FORM.fullmatch(request.cookies.get(COOKIE, ""))
+        g.look = Look(found[1], found[2]) if found else Look()
+    known: Look = g.look
+    return known
+
+
+def local(moment: datetime) -> datetime:
+    return moment.astimezone(look().zone)
+
+
+def day_name(moment: datetime, now: datetime) -> str:
+    """Return a day as people say it: Today, Yesterday, Tuesday 3 March, with the year where it is another one."""
+    day, today = local(moment).date(), local(now).date()
+    if day == today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    name = f"{day:%A} {day.day} {day:%B}"
+    return name if day.year == today.year else f"{name} {day.year}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago, in the coarsest unit that says enough."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    for unit, length, limit in (("minute", 60, 3600), ("hour", 3600, 86400), ("day", 86400, 30 * 86400)):
+        if seconds < limit:
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    then = local(moment)
+    return f"{then.day} {then:%B %Y}"

@@ -1,0 +1,138 @@
+"""What every page of the site needs: who is looking, the words for times and numbers, and where to go back to."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.kernel import context
+from app.kernel.auth import csrf_token, safe_next
+from app.kernel.contract import Unauthenticated
+from app.settings import Settings
+from app.web import look, notes
+
+Answer = ResponseReturnValue
+
+STATIC = Path(__file__).parent / "static"
+DEMO_CLIENT = "demo data"
+
+
+def me() -> UUID:
+    """Return the listener who is looking. Raises Unauthenticated."""
+    listener_id = context.actor().listener_id
+    if listener_id is None:
+        raise Unauthenticated
+    return listener_id
+
+
+def render(template: str, **values: Any) -> str:
+    return render_template(template, **values)
+
+
+def go(target: str) -> Response:
+    """Go on to a page of this site after a form was sent."""
+    return make_response(redirect(target, 303))
+
+
+def back(default: str) -> Response:
+    """Go back to the page whose form was sent, as its hidden field `back` says."""
+    return go(safe_next(request.form.get("back"), default))
+
+
+def here() -> str:
+    """Return the address of this page as forms send it in `back`."""
+    return request.full_path.rstrip("?") if request.method == "GET" else urlsplit(request.path).path
+
+
+@cache
+def assets_version() -> str:
+    """Return a word that changes with any static file, so that browsers may keep each version for ever."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in STATIC.rglob("*") if p.is_file()):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    return url_for("web.static", filename=name, v=assets_version())
+
+
+def cover(key: UUID) -> str:
+    return url_for("web.cover", key=key)
+
+
+def number(value: float) -> str:
+    return f"{value:,}"
+
+
+def percent(share: float) -> str:
+    """Return a share (0 to 1) as people read it: 42 %, or < 1 %."""
+    return f"{share * 100:.0f} %" if share >= 0.01 else "< 1 %"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def day_of(moment: datetime) -> str:
+    return look.day_name(moment, datetime.now(UTC))
+
+
+def time_of(moment: datetime) -> str:
+    return f"{look.local(moment):%H:%M}"
+
+
+def moment_of(moment: datetime) -> str:
+    then = look.local(moment)
+    return f"{then.day} {then:%b %Y, %H:%M}"
+
+
+def ago(moment: datetime) -> str:
+    return look.ago(moment, datetime.now(UTC))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+FILTERS = {
+    "number": number,
+    "percent": percent,
+    "plural": plural,
+    "day": day_of,
+    "clock": time_of,
+    "moment": moment_of,
+    "ago": ago,
+    "filesize": size,
+}
+
+
+def context_of(settings: Settings) -> dict[str, Any]:
+    """Return what all templates may use."""
+    actor = context.actor()
+    return {
+        "actor": actor,
+        "is_signed_in": actor.listener_id is not None,
+        "is_demo_account": actor.name.startswith("demo-") or actor.name == "demo",
+        "look": look.look(),
+        "notes": lambda: notes.take(settings),
+        "csrf_token": csrf_token,
+        "asset": asset,
+        "cover": cover,
+        "here": here,
+        "public_url": settings.public_url.rstrip("/"),
+        "DEMO_CLIENT": DEMO_CLIENT,
+    }

@@ -1,0 +1,7 @@
+// What every page gains from scripts; all of it works without them too.
+import { enhanceCopying } from "./copy.js";
+import { enhanceForms } from "./swap.js";
+
+enhanceForms(document);
+enhanceCopying(document);
+document.addEventListener("segue:swapped", (event) => enhanceCopying(event.target));
