@@ -5,11 +5,11 @@ server stays a zombie, and in a restarted container the id belongs to another pr
 """
 
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+
+from app.host.processes import came_true
 
 LOCKS = (".s.PGSQL.5432", ".s.PGSQL.5432.lock")
 
@@ -23,7 +23,7 @@ def clear_stale(data: Path, sockets: Path) -> None:
     if server:
         for number, patience_s in STOPPING:
             server.send_signal(number)
-            if _came_true(lambda: _gone(server), patience_s):
+            if came_true(lambda: _gone(server), patience_s):
                 break
     for path in (data / "postmaster.pid", *(sockets / name for name in LOCKS)):
         path.unlink(missing_ok=True)
@@ -38,9 +38,7 @@ def running_server(data: Path) -> psutil.Process | None:
             return None
         # A server's working folder is its data folder.
         return process if Path(process.cwd()) == data.resolve() else None
-    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-        return None
-    except psutil.AccessDenied:
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess, psutil.AccessDenied):
         return None
 
 
@@ -49,12 +47,3 @@ def _gone(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def _came_true(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
