@@ -1,0 +1,85 @@
+"""Readers of the data sets: everything is read and checked before anything is loaded."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from app.contracts.catalog import Tagging
+from app.contracts.listens import NewListen
+from app.datasets.registry import BadDataset
+from app.datasets.tables import find, read, whole
+
+T = TypeVar("T")
+
+
+@dataclass
+class Content:
+    """What a data set holds, by listener's name. A play count is (artist, title or None, plays)."""
+
+    listens: dict[str, list[NewListen]] = field(default_factory=dict)
+    playcounts: dict[str, list[tuple[str, str | None, int]]] = field(default_factory=dict)
+    taggings: list[Tagging] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(set(self.listens) | set(self.playcounts))
+
+
+def read_30music(path: Path) -> Content:
+    """Read listens with timestamps; artists and recordings are numbers and are named after them."""
+    file = find(path, "events.tsv")
+    listens: dict[str, list[NewListen]] = defaultdict(list)
+    for line, (user, ts, track, artist) in read(file, ("user", "ts", "track", "artist")):
+        for column, value in (("user", user), ("track", track), ("artist", artist)):
+            whole(file, line, column, value)
+        at = datetime.fromtimestamp(whole(file, line, "ts", ts, least=1_033_430_400), UTC)
+        listens[f"30music-{user}"].append(NewListen(at, f"Artist {artist}", f"Track {track}"))
+    return Content(listens=_some(file, listens))
+
+
+def read_hetrec(path: Path) -> Content:
+    """Read play counts of artists with names."""
+    folder = path.parent if path.is_file() else path
+    names = _names(find(folder, "artists.tsv"), "artistID", "name")
+    file = find(folder, "user_artists.tsv")
+    return Content(playcounts=_playcounts(file, names, ("userID", "artistID", "plays"), "hetrec-lastfm2k"))
+
+
+def read_lightgcn(path: Path) -> Content:
+    """Read the training part of the split; its items have names in a file of their own."""
+    folder = path.parent if path.is_file() else path
+    names = _names(find(folder, "items.tsv"), "item", "name")
+    file = find(folder, "train.tsv")
+    return Content(playcounts=_playcounts(file, names, ("user", "item", "plays"), "lastfm-lightgcn"))
+
+
+def _names(file: Path, key: str, name: str) -> dict[str, str]:
+    return {number: said for _, (number, said) in read(file, (key, name))}
+
+
+def _playcounts(
+    file: Path, names: dict[str, str], columns: tuple[str, str, str], prefix: str
+) -> dict[str, list[tuple[str, str | None, int]]]:
+    found: dict[str, list[tuple[str, str | None, int]]] = defaultdict(list)
+    for line, (user, item, plays) in read(file, columns):
+        whole(file, line, columns[0], user)
+        if item not in names:
+            raise BadDataset(f"{file.name}, line {line}: {columns[1]} {item[:40]!r} has no name")
+        found[f"{prefix}-{user}"].append((names[item], None, whole(file, line, columns[2], plays, least=1)))
+    return _some(file, found)
+
+
+def _some(file: Path, found: dict[str, T]) -> dict[str, T]:
+    if not found:
+        raise BadDataset(f"{file.name}: there are no rows")
+    return dict(found)
+
+
+READERS: dict[str, Callable[[Path], Content]] = {
+    "30music": read_30music,
+    "hetrec-lastfm2k": read_hetrec,
+    "lastfm-lightgcn": read_lightgcn,
+}
