@@ -118,24 +118,26 @@ class People:
             return actor
         try:
             claims = decode_token(token)
-        except (jwt.PyJWTError, JWTExtendedException, KeyError, ValueError):
+            if claims["type"] != "access":
+                raise Unauthenticated("an access token is needed here")
+            expires_at = float(claims["exp"])
+            actor = context.Actor(
+                "person",
+                listener_id=UUID(claims["sub"]),
+                name=claims["name"],
+                is_admin=bool(claims.get("admin")),
+                scopes=frozenset(claims.get("scopes", ())),
+                session_id=UUID(claims["sid"]),
+                is_fresh=time.time() - float(claims.get("auth_time") or 0) < FRESH_S,
+                token=token,
+            )
+        except (jwt.PyJWTError, JWTExtendedException, KeyError, ValueError, TypeError, AttributeError):
+            # a claim that is missing or of another kind is no better than a wrong signature
             raise Unauthenticated("this access token is not valid, or no longer") from None
-        if claims.get("type") != "access":
-            raise Unauthenticated("an access token is needed here")
-        actor = context.Actor(
-            "person",
-            listener_id=UUID(claims["sub"]),
-            name=claims["name"],
-            is_admin=bool(claims.get("admin")),
-            scopes=frozenset(claims.get("scopes", ())),
-            session_id=UUID(claims["sid"]),
-            is_fresh=time.time() - float(claims.get("auth_time") or 0) < FRESH_S,
-            token=token,
-        )
         if len(self._actors) > 4096:
             self._actors.clear()
         # freshness must be looked at again before the token ends
-        self._actors[token] = (min(float(claims["exp"]), time.time() + 60), actor)
+        self._actors[token] = (min(expires_at, time.time() + 60), actor)
         return actor
 
     def actor_of_api_token(self, token: str) -> context.Actor:
