@@ -1,10 +1,10 @@
 """Passwords: which are good enough, and their Argon2id hashes."""
 
-import contextlib
 import functools
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,9 +18,15 @@ MAX_LENGTH = 1024
 PRODUCT = "segue"
 ROWS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "azertyuiop")
 
-# OWASP's smallest recommended parameters; 50 ms here. Each hash takes 19 MiB, so at most four run at once.
+# OWASP's smallest recommended parameters; 50 ms here.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_slots = threading.BoundedSemaphore(4)
+
+# Each hash takes 19 MiB, so four at most run at once, in threads of their own: glibc's malloc keeps what a thread
+# once used, and with a mere semaphore fifty threads of requests came to hold 500 MiB between them.
+_hashers = ThreadPoolExecutor(4, thread_name_prefix="argon2")
+LONGEST_WAIT_S = 5.0
+
+T = TypeVar("T")
 
 
 def check_strength(password: str, *, name: str) -> None:
@@ -52,18 +58,23 @@ def common_passwords() -> frozenset[str]:
 
 
 def hash_password(password: str) -> str:
-    with _slot():
-        return HASHER.hash(password)
+    """Raises TooManyRequests when too many are waiting."""
+    return _in_turn(lambda: HASHER.hash(password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Say whether the password is right. Without a hash it computes one all the same and answers no."""
-    with _slot():
-        try:
-            is_right = HASHER.verify(password_hash or _dummy_hash(), password)
-        except (VerificationError, InvalidHashError):
-            return False
-    return is_right and password_hash is not None
+    """Say whether the password is right. Without a hash it computes one all the same and answers no.
+
+    Raises TooManyRequests when too many are waiting.
+    """
+    return _in_turn(lambda: _matches(password_hash or _dummy_hash(), password)) and password_hash is not None
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return HASHER.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def needs_rehash(password_hash: str) -> bool:
@@ -75,13 +86,12 @@ def _dummy_hash() -> str:
     return HASHER.hash("for names that nobody has")
 
 
-@contextlib.contextmanager
-def _slot() -> Iterator[None]:
-    """Wait for one of the four places. Raises TooManyRequests when the caller's time would run out first."""
+def _in_turn(call: Callable[[], T]) -> T:
+    """Run a hash when one of the four places is free, within the caller's time."""
     remaining = context.current().remaining_s()
-    if not _slots.acquire(timeout=5.0 if remaining is None else max(0.0, min(5.0, remaining - 0.2))):
-        raise TooManyRequests("too many sign-ins at once; try again in a moment", retry_after_s=1)
+    future = _hashers.submit(call)
     try:
-        yield
-    finally:
-        _slots.release()
+        return future.result(LONGEST_WAIT_S if remaining is None else max(0.0, min(LONGEST_WAIT_S, remaining - 0.2)))
+    except TimeoutError:
+        future.cancel()
+        raise TooManyRequests("too many sign-ins at once; try again in a moment", retry_after_s=1) from None
