@@ -1,0 +1,36 @@
+# Relative paths only, all of them quoted: the checkout may lie in a folder with spaces.
+# ARGS reaches the command: make run ARGS="--port 9000 --no-demo"   make test ARGS="-k feed"   make bench WHAT=serve
+
+PYTHON =
+ARGS =
+MODULE =
+WHAT = contracts
+VENV = .venv/bin/python
+
+.PHONY: setup setup-dev run test check bench clean
+.DEFAULT_GOAL = run
+
+setup:
+	@sh .ci/setup requirements.txt "$(PYTHON)"
+
+setup-dev: setup
+	@sh .ci/setup requirements-dev.txt "$(PYTHON)"
+
+run: setup
+	@exec $(VENV) manage.py up $(ARGS)
+
+# MODULE=playlists runs the tests of one module.
+test: setup-dev
+	@exec $(VENV) -m pytest $(if $(MODULE),tests/modules/$(MODULE)) $(ARGS)
+
+check: setup-dev
+	@exec sh .ci/check
+
+bench: setup
+	@exec $(VENV) manage.py bench $(WHAT) $(ARGS)
+
+# The data folder stays: it holds what people listened to.
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache build dist
+	@find . -name __pycache__ -type d -not -path "./var/*" -prune -exec rm -rf {} +
+	@if [ -d var ]; then echo "kept var/, which holds the data; remove it by hand to start afresh"; fi
