@@ -192,6 +192,8 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
     if process == GATEWAY:
         _install_gateway(app, container, people)
     else:
+        # the gateway says whom it forwards for; it drops what clients say of themselves
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
         install_errors(app)
         gateway.install_service_door(
             app, _verifier(container), people.actor_of_access_token, modules_by_prefix(container.hosted)
