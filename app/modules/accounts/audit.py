@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -24,7 +25,9 @@ class Audit(Part):
         if len(subject) > 200 or "\0" in subject:
             raise InvalidRequest("subject: at most 200 characters, without NUL characters")
         with self.database.begin() as session:
-            write_audit(session, self.clock(), act, subject=subject, details=details)
+            subject_id = _as_id(subject)
+            said = "" if subject_id else subject
+            write_audit(session, self.clock(), act, subject_id=subject_id, subject=said, details=details)
 
     def list_audit(self, before: datetime | None = None, limit: int = 100) -> list[AuditEntry]:
         with self.database.begin() as session:
@@ -48,3 +51,11 @@ class Audit(Part):
                 {"before": before, "limit": max(1, min(limit, MAX_PAGE))},
             ).all()
         return [AuditEntry(*row) for row in rows]
+
+
+def _as_id(subject: str) -> UUID | None:
+    """Return a subject that is an id as one: where it is a listener's, the name is looked up when the audit is read."""
+    try:
+        return UUID(subject)
+    except ValueError:
+        return None

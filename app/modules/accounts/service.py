@@ -35,7 +35,6 @@ class AccountsService(Listeners, Credentials, Sessions, ApiTokens, SecondFactors
         with self.database.begin() as session:
             self.keys.rotate(session)
             write_audit(session, self.clock(), "keys.rotate")
-        self.keys.forget()
         return self.keys.published()
 
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:

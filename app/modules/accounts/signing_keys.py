@@ -3,8 +3,6 @@
 import base64
 import logging
 import secrets
-import threading
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,9 +18,7 @@ from app.modules.accounts.sealing import CannotOpen, Sealer
 
 log = logging.getLogger(__name__)
 
-# Another process may sign with a key it remembers for half a minute after it was retired, for tokens of 15 minutes.
-REMEMBERED_S = 30
-PUBLISHED_AFTER_RETIREMENT = timedelta(minutes=30)
+PUBLISHED_AFTER_RETIREMENT = timedelta(minutes=30)  # twice the longest life of a token
 
 
 @dataclass(frozen=True)
@@ -36,29 +32,22 @@ class SigningKeys:
         self.database = database
         self.clock = clock
         self.sealer = sealer
-        self._current: SigningKey | None = None
-        self._read_at = 0.0
-        self._lock = threading.Lock()
+        self._opened: SigningKey | None = None
 
     def current(self) -> SigningKey:
-        """Return the key to sign with, made when there is none yet."""
-        with self._lock:
-            if self._current is None or time.monotonic() - self._read_at > REMEMBERED_S:
-                with self.database.begin() as session:
-                    self._current = self._ensure(session)
-                self._read_at = time.monotonic()
-            return self._current
+        """Return the key to sign with, made when there is none yet.
+
+        Asks the database each time, so that a rotation is in force in all processes at once.
+        """
+        with self.database.begin() as session:
+            self._opened = self._ensure(session)
+        return self._opened
 
     def rotate(self, session: Transaction) -> None:
         """Retire the key in force, in the caller's transaction, and make its successor."""
         _lock_keys(session)
         self._retire(session)
         self._create(session)
-
-    def forget(self) -> None:
-        """Read the key anew the next time: after a rotation has committed."""
-        with self._lock:
-            self._current = None
 
     def published(self) -> JwkSet:
         """Return the keys that verify tokens which may still be valid, the newest first."""
@@ -93,6 +82,8 @@ class SigningKeys:
         ).one_or_none()
         if row is None:
             return None
+        if self._opened is not None and self._opened.kid == row.kid:
+            return self._opened
         try:
             raw = self.sealer.open(bytes(row.private_key), f"signing key {row.kid}")
         except CannotOpen:

@@ -1,5 +1,7 @@
 """The audit: who did what, never changed."""
 
+from uuid import uuid4
+
 import pytest
 from sqlalchemy import exc, text
 
@@ -40,6 +42,21 @@ def test_others_record_their_acts_under_the_actors_name(services: Container) -> 
     assert (own.actor, own.subject, own.details) == (person.name, "model 7", {"share": 0.1})
     assert system.actor
     assert system.actor != person.name
+
+
+def test_an_id_of_a_listener_is_read_as_their_name_while_they_have_one(services: Container) -> None:
+    person, run = new_person(services), uuid4()
+    act = fresh_name("act")
+    with acting_as(SYSTEM):
+        services.accounts.record_act(act, str(person.listener_id))
+        services.accounts.record_act(act, str(run))
+
+        def subjects() -> list[str]:
+            return [e.subject for e in services.accounts.list_audit(limit=20) if e.act == act]
+
+        assert subjects() == [str(run), person.name]
+        services.accounts.delete_listener(person.listener_id)
+        assert subjects() == [str(run), str(person.listener_id)]
 
 
 def test_an_act_has_a_bounded_size(services: Container) -> None:
