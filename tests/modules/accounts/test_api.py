@@ -197,7 +197,7 @@ def test_admins_make_disable_reset_and_delete_accounts(api: PublicApi, services:
 
 
 def test_users_and_audit_come_in_pages(api: PublicApi, services: Container) -> None:
-    admin = new_person(services, is_admin=True)
+    admin, _ = new_person(services, is_admin=True), new_person(services)
     first = api.get("/api/v1/admin/users?limit=1", token=admin.token).json
     second = api.get(f"/api/v1/admin/users?limit=1&after={first['next']}", token=admin.token).json
     assert first["users"][0]["name"].lower() < second["users"][0]["name"].lower()
