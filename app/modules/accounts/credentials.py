@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as Transaction
 from app.contracts.accounts import InvalidCredentials, InvalidToken, ListenerNotFound
 from app.kernel import context
 from app.modules.accounts import passwords, throttling
-from app.modules.accounts.parts import Part, digest, random_code, require_recent_login, write_audit
+from app.modules.accounts.parts import Part, digest, end_sessions, random_code, require_recent_login, write_audit
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +117,7 @@ def _set_password(session: Transaction, listener_id: UUID, new_hash: str, *, kee
         {"hash": new_hash, "id": listener_id},
     )
     session.execute(text("delete from password_reset where listener_id = :id"), {"id": listener_id})
-    session.execute(
-        text("delete from session where listener_id = :id and session_id <> :kept"),
-        {"id": listener_id, "kept": keep_session or UUID(int=0)},
-    )
+    end_sessions(session, listener_id, but=keep_session)
 
 
 def purge(session: Transaction, now: datetime) -> None:

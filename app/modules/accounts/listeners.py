@@ -24,12 +24,12 @@ from app.modules.accounts.names import check_names, is_name
 from app.modules.accounts.parts import (
     LISTENER,
     Part,
+    end_sessions,
     read_listener,
     require_recent_login,
     to_listener,
     write_audit,
 )
-from app.modules.accounts.sessions import end_sessions
 
 log = logging.getLogger(__name__)
 

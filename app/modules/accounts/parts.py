@@ -77,6 +77,14 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def end_sessions(session: Transaction, listener_id: UUID, *, but: UUID | None = None) -> None:
+    """End a listener's sessions, all or all but one."""
+    session.execute(
+        text("delete from session where listener_id = :id and session_id <> :kept"),
+        {"id": listener_id, "kept": but or UUID(int=0)},
+    )
+
+
 def require_recent_login(listener_id: UUID | None = None) -> None:
     """Let an admin's act on others pass only within 15 minutes of signing in. Raises Forbidden.
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session as Transaction
 from app.contracts.accounts import InvalidCredentials, SecondFactor
 from app.kernel import context
 from app.modules.accounts.credentials import require_password
-from app.modules.accounts.parts import Part, digest, write_audit
+from app.modules.accounts.parts import Part, digest, end_sessions, write_audit
 from app.modules.accounts.sealing import CannotOpen, Sealer
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class SecondFactors(Part):
             session.execute(
                 text("update recovery_code set is_pending = false where listener_id = :id"), {"id": listener_id}
             )
-            _end_other_sessions(session, listener_id)
+            end_sessions(session, listener_id, but=context.actor().session_id)
             write_audit(session, now, "second_factor.confirm", subject_id=listener_id)
 
     def remove_second_factor(self, listener_id: UUID, password: str) -> None:
@@ -89,7 +89,7 @@ class SecondFactors(Part):
         with self.database.begin() as session:
             session.execute(text("delete from second_factor where listener_id = :id"), {"id": listener_id})
             session.execute(text("delete from recovery_code where listener_id = :id"), {"id": listener_id})
-            _end_other_sessions(session, listener_id)
+            end_sessions(session, listener_id, but=context.actor().session_id)
             write_audit(session, self.clock(), "second_factor.remove", subject_id=listener_id)
 
 
@@ -139,13 +139,6 @@ def _matching_step(
         if hmac.compare_digest(totp.generate_otp(step).encode(), given.encode())
     ]
     return matching[0] if matching else None
-
-
-def _end_other_sessions(session: Transaction, listener_id: UUID) -> None:
-    session.execute(
-        text("delete from session where listener_id = :id and session_id <> :kept"),
-        {"id": listener_id, "kept": context.actor().session_id or UUID(int=0)},
-    )
 
 
 def _recovery_code() -> str:

@@ -27,7 +27,7 @@ from app.kernel.contract import NotFound
 from app.modules.accounts import passwords, second_factor, throttling
 from app.modules.accounts.access_tokens import SESSION_TOKEN_S, mint
 from app.modules.accounts.names import is_name
-from app.modules.accounts.parts import Part, digest, random_code, read_listener
+from app.modules.accounts.parts import Part, digest, end_sessions, random_code, read_listener
 
 log = logging.getLogger(__name__)
 
@@ -285,14 +285,6 @@ def _session_of(session: Transaction, refresh_token: str) -> tuple[UUID | None, 
 
 def _delete_sessions(session: Transaction, session_ids: list[UUID]) -> None:
     session.execute(text("delete from session where session_id = any(:ids)"), {"ids": session_ids})
-
-
-def end_sessions(session: Transaction, listener_id: UUID, *, but: UUID | None = None) -> None:
-    """End a listener's sessions, all or all but one."""
-    session.execute(
-        text("delete from session where listener_id = :id and session_id <> :kept"),
-        {"id": listener_id, "kept": but or UUID(int=0)},
-    )
 
 
 def purge(session: Transaction, now: datetime) -> None:
