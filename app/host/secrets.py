@@ -1,7 +1,11 @@
-"""The secrets of one machine, generated where missing, as files under `<data>/secrets/`."""
+"""The secrets of one machine, generated where missing, as files under `<data>/secrets/`.
+
+`python -m app.host.secrets DATA_DIR PROCESS …` does so where `up` doesn't run, as in containers.
+"""
 
 import os
 import secrets
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -65,3 +69,7 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
+
+
+if __name__ == "__main__":
+    ensure(Path(sys.argv[1]), sys.argv[2:])
