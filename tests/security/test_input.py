@@ -27,6 +27,9 @@ BODIES = [
 ]
 VALUES = ["", "x", "-1", "0", "1000000000", "1e999", "NaN", "%00", "%ff", "x" * 3000, "9999-99-99", "'--"]
 
+# A batch that is too long has an error of its own (413).
+BOUNDED_BY_THE_SERVICE = {"Submission.listens"}
+
 
 @pytest.fixture
 def caller(services: Container) -> Person:
@@ -76,7 +79,7 @@ def test_every_text_and_list_of_a_form_has_a_longest_length(module: str) -> None
         for form in (route.query, route.body):
             fields = msgspec.structs.fields(form) if form is not None else ()
             unbounded += [f"{form.__name__}.{f.name}" for f in fields if form and is_unbounded(f.type)]
-    assert not unbounded
+    assert set(unbounded) <= BOUNDED_BY_THE_SERVICE
 
 
 def is_unbounded(of: typing.Any) -> bool:

@@ -5,6 +5,7 @@ many at once can't slip through between the check and the count.
 """
 
 import hashlib
+import ipaddress
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,9 +41,21 @@ def address_key(address: str) -> str:
     return "address:" + hashlib.sha256(address.encode()).hexdigest()
 
 
+def is_somebodys(address: str) -> bool:
+    """Say whether an address can stand for a visitor.
+
+    Loopback can't: it is this machine, or a proxy on it that SEGUE_TRUSTED_PROXIES does not count, and one visitor
+    behind it would slow all of them down. Accounts are slowed down all the same.
+    """
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return bool(address)
+
+
 def count_attempt(session: Transaction, now: datetime, *, name: str, address: str) -> None:
     """Count an attempt. Raises LoginThrottled, which undoes the count with the transaction, while a wait runs."""
-    keys = [account_key(name)] + ([address_key(address)] if address else [])
+    keys = [account_key(name)] + ([address_key(address)] if is_somebodys(address) else [])
     session.execute(
         text(
             """
@@ -104,7 +117,7 @@ def forgive(session: Transaction, *, name: str, address: str) -> None:
     An address keeps its other failures, or an attacker's own account would wipe them out.
     """
     session.execute(text("delete from login_attempt where key = :key"), {"key": account_key(name)})
-    if address:
+    if is_somebodys(address):
         session.execute(
             text(
                 """

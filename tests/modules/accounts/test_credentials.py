@@ -113,6 +113,14 @@ def test_an_address_that_tries_many_accounts_is_slowed_down(
     assert instance.accounts.login(person.name, PASSWORD, address="203.0.113.9")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_an_address_that_is_nobodys_is_not_slowed_down(instance: Instance, address: str) -> None:
+    person = instance.person()
+    for _ in range(32):
+        fail(instance, fresh_name(), 1, address=address)
+    assert instance.accounts.login(person.name, PASSWORD, address=address)
+
+
 def test_an_attackers_own_logins_do_not_clear_the_address(instance: Instance) -> None:
     person = instance.person()
     for _ in range(6):
