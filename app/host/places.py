@@ -1,5 +1,6 @@
 """Where things lie below the data folder, and where sockets lie when its path is too long for one."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -47,3 +48,9 @@ def socket_folder(data_dir: Path) -> Path:
         raise HostError(f"{folder} belongs to somebody else: remove it, or choose a shorter SEGUE_DATA_DIR")
     folder.chmod(0o700)
     return folder
+
+
+def leave_socket_folder(data_dir: Path) -> None:
+    """Remove the socket folder of a throwaway data folder, unless another server still uses it."""
+    with contextlib.suppress(OSError):
+        socket_folder(data_dir).rmdir()

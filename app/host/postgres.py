@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import psycopg2
 
-from app.host.places import HostError
+from app.host.places import HostError, leave_socket_folder
 from app.host.postgres_binaries import Binaries, usable_binaries
 from app.host.postgres_home import home_folder, postgres_sockets
 from app.host.postgres_repair import clear_stale
@@ -157,6 +157,7 @@ def running_postgres(folder: Path) -> Iterator[str]:
         server.send_signal(signal.SIGINT)
         server.wait(30)
         rmtree(plan.data.parent, ignore_errors=True)
+        leave_socket_folder(folder)
 
 
 def _binaries_for(data: Path, major: int, user: ServiceUser | None) -> Binaries:

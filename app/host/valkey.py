@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from app.host.places import HostError, private_folder, socket_folder
+from app.host.places import HostError, leave_socket_folder, private_folder, socket_folder
 
 
 @dataclass(frozen=True)
@@ -101,3 +101,4 @@ def running_valkey(folder: Path) -> Iterator[ValkeyPlan]:
         server.terminate()
         server.wait(20)
         plan.socket.unlink(missing_ok=True)
+        leave_socket_folder(folder)
