@@ -231,7 +231,7 @@ def evaluate(
 ) -> None:
     """Score the recommender on files; no server is needed."""
     from app.ml.evaluate import evaluate as run_evaluation
-    from app.ml.evaluation import BadDataFile
+    from app.ml.data_files import BadDataFile
 
     try:
         with progress(f"evaluating {protocol}") as show:

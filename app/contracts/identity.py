@@ -91,9 +91,7 @@ def identify(artist: str, title: str) -> Identity:
     main_title, title_guests = split_guests(title)
     canonical_artist = _main(main_artist)
     guests = ", ".join(g for g in (artist_guests, title_guests) if g)
-    return Identity(
-        _key("recording", canonical_artist, _main(main_title)), _key("artist", canonical_artist), guests
-    )
+    return Identity(_key("recording", canonical_artist, _main(main_title)), _key("artist", canonical_artist), guests)
 
 
 @lru_cache(maxsize=65_536)

@@ -42,7 +42,7 @@ def test_a_mixture_is_a_topology_too(tmp_path: Path) -> None:
         ("[processes.gateway]\n" + f"modules = {[*MODULE_NAMES]!r}\nspeed = 1".replace("'", '"'), "speed"),
         ("[processes.gateway\n", "line 1"),
         (
-            f'[processes.gateway]\n[processes.rest]\nmodules = {[*MODULE_NAMES]!r}'.replace("'", '"'),
+            f"[processes.gateway]\n[processes.rest]\nmodules = {[*MODULE_NAMES]!r}".replace("'", '"'),
             "'rest' needs a `url`",
         ),
         (

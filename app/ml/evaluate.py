@@ -1,0 +1,141 @@
+"""`manage.py evaluate`: the protocols on files, without a server."""
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import scipy.sparse as sp
+
+from app.ml.artefact import open_artefact, size_bytes, write
+from app.ml.data_files import BadDataFile
+from app.ml.item_item import Progress, no_progress
+from app.ml.ranking import evaluate_split, read_split
+from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_alone, measure_next, read_plays, sessions_of
+
+KEYS = (
+    "model", "protocol", "recall", "ndcg", "hit_rate", "mrr", "hit_rate_all", "mrr_all", "coverage", "k", "users",
+    "items", "fit_seconds", "score_seconds", "peak_rss_mb", "model_mb", "parameters",
+)  # fmt: skip
+MODELS = {
+    "ranking": ("item-item", "popularity"),
+    "foldin": ("item-item", "popularity"),
+    "next": ("sequential-rules",),
+    "alone": ("own-history",),
+}
+
+
+def evaluate(
+    protocol: str,
+    *,
+    train: Sequence[Path],
+    test: Path | None = None,
+    foldin: Path | None = None,
+    friends: Path | None = None,
+    window: str | None = None,
+    community: bool = False,
+    without: Sequence[str] = (),
+    model: str | None = None,
+    k: int = 20,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Score a model under a protocol and return the figures by `KEYS`, None where one does not apply.
+
+    What is scored is the artefact as it was written and opened again. Raises BadDataFile for files, or a combination of
+    options, that can't be evaluated.
+    """
+    chosen = model or MODELS[protocol][0]
+    if chosen not in MODELS[protocol]:
+        raise BadDataFile(f"protocol {protocol} has the models {', '.join(MODELS[protocol])}, not {chosen!r}")
+    if friends is not None or community:
+        raise BadDataFile("no model here uses friends or a community yet")
+    found: dict[str, Any] = dict.fromkeys(KEYS)
+    found.update(model=chosen, protocol=protocol, k=k)
+    with tempfile.TemporaryDirectory(prefix="segue-evaluate-") as folder:
+        if protocol in {"ranking", "foldin"}:
+            _ranking(found, Path(folder), train, test, foldin, chosen, k, without, progress)
+        elif protocol == "next":
+            _next(found, Path(folder), train, test, window, k, progress)
+        else:
+            _alone(found, train, k, progress)
+    # ru_maxrss counts kilobytes on Linux, bytes on macOS
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found["peak_rss_mb"] = round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+    return found
+
+
+def _ranking(
+    found: dict[str, Any],
+    folder: Path,
+    train: Sequence[Path],
+    test: Path | None,
+    foldin: Path | None,
+    model: str,
+    k: int,
+    without: Sequence[str],
+    progress: Progress,
+) -> None:
+    if test is None:
+        raise BadDataFile("this protocol needs --test")
+    if (found["protocol"] == "foldin") != (foldin is not None):
+        raise BadDataFile("--foldin belongs to the protocol foldin, which needs it")
+    split = read_split(train, test, foldin, has_plays="plays" not in without)
+    quality, facts = evaluate_split(split, model=model, k=k, folder=folder, progress=progress)
+    found.update(recall=quality.recall, ndcg=quality.ndcg, coverage=quality.coverage, users=quality.users, **facts)
+
+
+def _next(
+    found: dict[str, Any],
+    folder: Path,
+    train: Sequence[Path],
+    test: Path | None,
+    window: str | None,
+    k: int,
+    progress: Progress,
+) -> None:
+    if (window is None) == (test is None):
+        raise BadDataFile("next takes one file with --window, or --train and --test")
+    plays = read_plays(train)
+    fitted, tested = (sessions_of(plays), sessions_of(read_plays([test]))) if test else cut(plays, str(window))
+    if not fitted:
+        raise BadDataFile(f"window {window!r}: there is nothing before it to train on")
+    started = time.perf_counter()
+    rules, tracks = fit_rules(fitted, progress)
+    found["fit_seconds"] = round(time.perf_counter() - started, 3)
+    popularity = np.asarray((rules > 0).sum(axis=0)).ravel().astype(np.float32)
+    sha256 = write(folder, [UUID(int=track) for track in tracks], rules, popularity, {"kind": "sequential-rules"})
+    opened = open_artefact(folder / sha256)
+    served = sp.csr_matrix((opened.scorer.data, opened.scorer.indices, opened.scorer.indptr), shape=rules.shape)
+    started = time.perf_counter()
+    hits = measure_next(served, [opened.key(i).int for i in range(len(tracks))], tested, k)
+    found.update(
+        score_seconds=round(time.perf_counter() - started, 3),
+        model_mb=round(size_bytes(folder / sha256) / 1e6, 3),
+        items=len(tracks),
+        users=hits.users,
+        hit_rate=hits.hit_rate,
+        mrr=hits.mrr,
+        hit_rate_all=hits.hit_rate_all,
+        mrr_all=hits.mrr_all,
+        parameters={"steps": RULE_STEPS, "last": LAST},
+    )
+
+
+def _alone(found: dict[str, Any], train: Sequence[Path], k: int, progress: Progress) -> None:
+    plays = read_plays(train)
+    started = time.perf_counter()
+    hits = measure_alone(plays, k, progress)
+    found.update(
+        score_seconds=round(time.perf_counter() - started, 3),
+        items=len({play.track for play in plays}),
+        users=hits.users,
+        hit_rate=hits.hit_rate,
+        mrr=hits.mrr,
+        parameters={},
+    )

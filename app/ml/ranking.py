@@ -1,0 +1,151 @@
+"""The protocols `ranking` and `foldin`: full lists of 20 against held-out items, training items set aside."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from app.ml.artefact import open_artefact, size_bytes, write
+from app.ml.data_files import BadDataFile, read_columns
+from app.ml.interactions import interactions, play_weights
+from app.ml.item_item import ItemItem, Progress, no_progress
+from app.ml.metrics import ndcg_at_k, recall_at_k
+from app.ml.popularity import Popularity
+from app.ml.scoring import Scorer
+
+
+@dataclass(frozen=True)
+class Split:
+    """`train` is what is fitted, `profiles` what each tested listener is represented by, `test` what is hidden."""
+
+    train: sp.csr_matrix
+    profiles: sp.csr_matrix
+    test: sp.csr_matrix
+
+
+def read_split(train: Sequence[Path], test: Path, foldin: Path | None, *, has_plays: bool) -> Split:
+    """Read a split; with `foldin` its listeners are other people than those of `train`."""
+    files = [read_columns(path, ("user", "item"), ("plays",)) for path in train]
+    held = read_columns(test, ("user", "item"))
+    given = read_columns(foldin, ("user", "item"), ("plays",)) if foldin else None
+    everything = [*files, held, *([given] if given else [])]
+    users = 1 + max(max(columns["user"]) for columns in everything)
+    items = 1 + max(max(columns["item"]) for columns in everything)
+    if min(min(*c["user"], *c["item"]) for c in everything) < 0:
+        raise BadDataFile("users and items are numbered from 0")
+    fitted = sum(
+        (_matrix(c, (users, items), has_plays) for c in files), sp.csr_matrix((users, items), dtype=np.float32)
+    )
+    profiles = _matrix(given, (users, items), has_plays) if given else fitted
+    return Split(fitted.tocsr(), profiles.tocsr(), _matrix(held, (users, items), False))
+
+
+def _matrix(columns: dict[str, list[int]], shape: tuple[int, int], has_plays: bool) -> sp.csr_matrix:
+    plays = columns["plays"] if has_plays and "plays" in columns else np.ones(len(columns["user"]))
+    return interactions(columns["user"], columns["item"], plays, shape)
+
+
+@dataclass(frozen=True)
+class Quality:
+    recall: float
+    ndcg: float
+    coverage: float
+    users: int
+
+
+def measure(
+    scorer: Scorer, profiles: sp.csr_matrix, test: sp.csr_matrix, k: int, *, is_popular: bool = False
+) -> Quality:
+    """Score every listener with held-out items; who has no profile, or too short a list, gets the popular items."""
+    tested = np.flatnonzero(np.diff(test.indptr))
+    recalls, ndcgs, shown = [], [], set()
+    for user in tested:
+        start, end = profiles.indptr[user], profiles.indptr[user + 1]
+        own, plays = profiles.indices[start:end], profiles.data[start:end]
+        ranked = _ranked(scorer, own, plays, k, is_popular=is_popular)
+        holdout = test.indices[test.indptr[user] : test.indptr[user + 1]].tolist()
+        recalls.append(recall_at_k(ranked, holdout, k))
+        ndcgs.append(ndcg_at_k(ranked, holdout, k))
+        shown.update(ranked)
+    known = int((scorer.popularity > 0).sum())
+    return Quality(float(np.mean(recalls)), float(np.mean(ndcgs)), len(shown) / max(1, known), len(tested))
+
+
+def _ranked(
+    scorer: Scorer, own: NDArray[np.int32], plays: NDArray[np.float32], k: int, *, is_popular: bool
+) -> list[int]:
+    ranked: list[int] = []
+    if len(own) and not is_popular:
+        ranked = scorer.recommend(own, play_weights(plays), k, excluded=own)[0].tolist()
+    if len(ranked) < k:
+        ranked += scorer.popular(k - len(ranked), excluded=[*own, *ranked]).tolist()
+    return ranked
+
+
+def evaluate_split(
+    split: Split, *, model: str, k: int, folder: Path, progress: Progress = no_progress
+) -> tuple[Quality, dict[str, object]]:
+    """Fit, write the artefact, open it again, and measure that."""
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        fitted = Popularity().fit(split.train) if model == "popularity" else ItemItem().fit(split.train, progress)
+    fit_seconds = time.perf_counter() - started
+    keys = [UUID(int=number) for number in range(split.train.shape[1])]
+    sha256 = write(folder, keys, fitted.B_, fitted.popularity_, {"kind": model})
+    opened = open_artefact(folder / sha256)
+    started = time.perf_counter()
+    quality = measure(opened.scorer, split.profiles, split.test, k, is_popular=model == "popularity")
+    facts = {
+        "fit_seconds": round(fit_seconds, 3),
+        "score_seconds": round(time.perf_counter() - started, 3),
+        "model_mb": round(size_bytes(folder / sha256) / 1e6, 3),
+        "parameters": fitted.get_params(),
+        "items": split.train.shape[1],
+    }
+    return quality, facts
+
+
+def holdout_metrics(
+    X: sp.csr_matrix, *, seed: int, k: int = 20, listeners: int = 1000, progress: Progress = no_progress
+) -> dict[str, float | None]:
+    """Hide a fifth of the items of some listeners (rows of X), fit on the rest, and compare with popularity.
+
+    Returns recall, ndcg, coverage, popularity_recall, popularity_ndcg; None where nobody has enough to hide.
+    """
+    rng = np.random.default_rng(seed)
+    X = X.tocsr()
+    eligible = np.flatnonzero(np.diff(X.indptr) >= 5)
+    none: dict[str, float | None] = dict.fromkeys(
+        ("recall", "ndcg", "coverage", "popularity_recall", "popularity_ndcg"), None
+    )
+    if len(eligible) < 2:
+        return none
+    chosen = np.sort(rng.permutation(eligible)[:listeners])
+    hidden = np.zeros(X.nnz, dtype=bool)
+    for row in chosen:
+        start, end = X.indptr[row], X.indptr[row + 1]
+        count = max(1, (end - start) // 5)
+        hidden[rng.choice(np.arange(start, end), size=count, replace=False)] = True
+    train, test = X.copy(), X.copy()
+    train.data[hidden] = 0
+    test.data[~hidden] = 0
+    train.eliminate_zeros()
+    test.eliminate_zeros()
+    fitted = ItemItem(seed=seed).fit(train, progress)
+    from app.ml.scoring import scorer_of
+
+    scorer = scorer_of(fitted.B_, fitted.popularity_)
+    own, popular = measure(scorer, train, test, k), measure(scorer, train, test, k, is_popular=True)
+    return {
+        "recall": round(own.recall, 4),
+        "ndcg": round(own.ndcg, 4),
+        "coverage": round(own.coverage, 4),
+        "popularity_recall": round(popular.recall, 4),
+        "popularity_ndcg": round(popular.ndcg, 4),
+    }

@@ -1,0 +1,211 @@
+"""The protocols `next` and `alone`: what is played next in a session, by everybody or by one listener with no crowd."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from app.ml.data_files import BadDataFile, read_columns
+from app.ml.item_item import Progress, no_progress
+from app.ml.metrics import hit_and_reciprocal
+
+COLUMNS = ("window", "user", "session", "ts", "track", "artist")
+RULE_STEPS = 10  # how far apart two plays of a session still make a rule
+LAST = 3  # how many of the latest plays are asked
+SMALLEST_HISTORY = 60
+SAME_ARTIST = 0.2
+CO_OCCURRENCE, SUCCESSORS, MARKOV, ARTIST_STEP = 1.5, 1.5, 0.4, 0.1
+
+
+@dataclass(frozen=True)
+class Play:
+    window: int
+    user: int
+    session: int
+    ts: int
+    track: int
+    artist: int
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Hit rate and mean reciprocal rank over positions; `*_all` count targets never seen in training as misses."""
+
+    hit_rate: float
+    mrr: float
+    hit_rate_all: float | None
+    mrr_all: float | None
+    positions: int
+    users: int
+
+
+def read_plays(paths: Sequence[Path]) -> list[Play]:
+    """Read plays without exact duplicates (user, ts, track)."""
+    found: dict[tuple[int, int, int], Play] = {}
+    for path in paths:
+        columns = read_columns(path, COLUMNS)
+        for row in zip(*(columns[name] for name in COLUMNS), strict=True):
+            play = Play(*row)
+            found.setdefault((play.user, play.ts, play.track), play)
+    return list(found.values())
+
+
+def sessions_of(plays: Sequence[Play]) -> list[list[Play]]:
+    """Return sessions in order of their first play, without immediate replays."""
+    grouped: dict[tuple[int, int, int], list[Play]] = defaultdict(list)
+    for play in sorted(plays, key=lambda p: (p.ts, p.track)):
+        session = grouped[play.window, play.user, play.session]
+        if not session or session[-1].track != play.track:
+            session.append(play)
+    return sorted(grouped.values(), key=lambda s: (s[0].ts, s[0].session))
+
+
+def cut(plays: Sequence[Play], window: str) -> tuple[list[list[Play]], list[list[Play]]]:
+    """Cut into training and test sessions: `within:W` at 80 % of the window's span, `cross:W` at its beginning."""
+    how, _, number = window.partition(":")
+    if how not in {"within", "cross"} or not number.isdigit():
+        raise BadDataFile(f"window {window!r}: within:W or cross:W")
+    sessions = sessions_of(plays)
+    inside = [s for s in sessions if s[0].window == int(number)]
+    if not inside:
+        raise BadDataFile(f"window {window!r}: there are no plays in it")
+    if how == "cross":
+        return [s for s in sessions if s[0].window < int(number)], inside
+    starts = [s[0].ts for s in inside]
+    border = min(starts) + 0.8 * (max(starts) - min(starts))
+    return [s for s in inside if s[0].ts < border], [s for s in inside if s[0].ts >= border]
+
+
+def fit_rules(sessions: Sequence[Sequence[Play]], progress: Progress = no_progress) -> tuple[sp.csr_matrix, list[int]]:
+    """Return sequential rules (items, items) weighted 1/distance, and the track of each item.
+
+    Source: Kamehkhosh, Jannach & Ludewig 2017 (SR).
+    """
+    tracks = sorted({play.track for session in sessions for play in session})
+    number = {track: place for place, track in enumerate(tracks)}
+    rows, columns, weights = [], [], []
+    for count, session in enumerate(sessions):
+        if count % 1000 == 0:
+            progress(count / len(sessions), "rules")
+        items = [number[play.track] for play in session]
+        for place, item in enumerate(items):
+            for distance in range(1, min(RULE_STEPS, place) + 1):
+                if items[place - distance] != item:
+                    rows.append(items[place - distance])
+                    columns.append(item)
+                    weights.append(1 / distance)
+    rules = sp.coo_matrix((weights, (rows, columns)), shape=(len(tracks), len(tracks)), dtype=np.float32).tocsr()
+    return rules, tracks
+
+
+def measure_next(rules: sp.csr_matrix, tracks: Sequence[int], sessions: Sequence[Sequence[Play]], k: int) -> Hits:
+    """Predict each next known recording of each test session from the last ones before it."""
+    number = {track: place for place, track in enumerate(tracks)}
+    results, transitions, users = [], 0, set()
+    for session in sessions:
+        transitions += len(session) - 1
+        items = [number[play.track] for play in session if play.track in number]
+        for place in range(1, len(items)):
+            users.add(session[0].user)
+            scores: dict[int, float] = defaultdict(float)
+            for distance, item in enumerate(reversed(items[max(0, place - LAST) : place]), 1):
+                for at in range(rules.indptr[item], rules.indptr[item + 1]):
+                    scores[int(rules.indices[at])] += float(rules.data[at]) / distance
+            results.append(hit_and_reciprocal(rank_of(items[place], scores), k))
+    return _hits(results, max(transitions, 1), len(users))
+
+
+def rank_of(target: int, scores: dict[int, float]) -> int | None:
+    """Return how many other listed items score at least as high (ties count against), None for an unlisted one."""
+    if target not in scores:
+        return None
+    own = scores[target]
+    return sum(1 for score in scores.values() if score >= own) - 1
+
+
+def _hits(results: list[tuple[float, float]], transitions: int | None, users: int) -> Hits:
+    if not results:
+        raise BadDataFile("there is no position to predict")
+    hits, reciprocals = (sum(column) for column in zip(*results, strict=True))
+    count = len(results)
+    return Hits(
+        hits / count,
+        reciprocals / count,
+        hits / transitions if transitions else None,
+        reciprocals / transitions if transitions else None,
+        count,
+        users,
+    )
+
+
+def measure_alone(plays: Sequence[Play], k: int, progress: Progress = no_progress) -> Hits:
+    """Predict each next recording of a listener from their own history up to then, and nothing else."""
+    by_user: dict[int, list[Play]] = defaultdict(list)
+    for play in sorted(plays, key=lambda p: (p.user, p.ts, p.session)):
+        own = by_user[play.user]
+        if not own or (own[-1].session, own[-1].track) != (play.session, play.track):
+            own.append(play)
+    histories = [own for own in by_user.values() if len(own) >= SMALLEST_HISTORY]
+    results: list[tuple[float, float]] = []
+    for count, own in enumerate(histories):
+        progress(count / len(histories), "listeners")
+        results += [hit_and_reciprocal(rank, k) for rank in _ranks_alone(own)]
+    return _hits(results, None, len(histories))
+
+
+def _ranks_alone(own: Sequence[Play]) -> Iterator[int | None]:
+    """Yield the rank of each test position; the memory grows by each play as it happens."""
+    memory = OwnHistory()
+    border = int(np.floor(0.8 * len(own)))
+    for place, play in enumerate(own):
+        if place >= border and place and own[place - 1].session == play.session:
+            yield rank_of(play.track, memory.scores(own[place - 1]))
+        memory.add(play)
+
+
+class OwnHistory:
+    """One listener's co-occurrences, successors and artists, built play by play."""
+
+    def __init__(self) -> None:
+        self.together: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        self.after: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        self.follows: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        self.of_artist: dict[int, dict[int, int]] = defaultdict(dict)
+        self.session: list[Play] = []
+        self.plays = 0
+
+    def add(self, play: Play) -> None:
+        if self.session and self.session[-1].session != play.session:
+            self.session = []
+        for distance, before in enumerate(reversed(self.session), 1):
+            if before.track != play.track:
+                self.together[before.track][play.track] += 1
+                self.together[play.track][before.track] += 1
+                self.after[before.track][play.track] += 1 / distance
+                if distance == 1:
+                    self.follows[before.track][play.track] += 1
+        self.session.append(play)
+        self.plays += 1
+        self.of_artist[play.artist][play.track] = self.plays
+
+    def scores(self, last: Play) -> dict[int, float]:
+        """Return the scores of what may follow, without what was just played."""
+        scores: dict[int, float] = defaultdict(float)
+        recent = list(reversed(self.session[-10:]))
+        for distance, play in enumerate(recent, 1):
+            _add(scores, self.together[play.track], CO_OCCURRENCE / distance)
+            _add(scores, self.after[play.track], SUCCESSORS / distance)
+        _add(scores, self.follows[last.track], MARKOV)
+        for track, when in self.of_artist[last.artist].items():
+            scores[track] += SAME_ARTIST / (1 + self.plays - when) ** 0.5
+        scores.pop(last.track, None)
+        return scores
+
+
+def _add(scores: dict[int, float], more: dict[int, float], weight: float) -> None:
+    total = sum(more.values())
+    for track, value in more.items():
+        scores[track] += weight * value / total
