@@ -18,6 +18,8 @@ from sqlalchemy.engine import URL
 from app.kernel.db import module_url, server_url
 from app.settings import Settings
 
+# Indexes on expressions, or that only some servers can have: a comparison can't read them back.
+EXPRESSION_INDEXES = ("_prefix", "_trigram", "_order")
 ROOT = Path(__file__).resolve().parents[2] / "migrations"
 # The kernel's own tables in a module's schema, which models do not name.
 KERNEL_TABLES = frozenset({"event", "event_generation", "feed_cursor", "alembic_version"})
@@ -93,7 +95,12 @@ def differences(settings: Settings, module: str, metadata: MetaData) -> list[Any
             connection,
             opts={
                 "version_table_schema": module,
-                "include_name": lambda name, kind, _: not (kind == "table" and name in KERNEL_TABLES),
+                "include_name": lambda name, kind, _: (
+                    not (
+                        (kind == "table" and name in KERNEL_TABLES)
+                        or (kind == "index" and str(name).endswith(EXPRESSION_INDEXES))
+                    )
+                ),
                 "compare_type": True,
             },
         )

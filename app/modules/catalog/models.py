@@ -1,0 +1,48 @@
+"""Tables of the schema `catalog`. `search_text` is the canonical name, which search compares with."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Text, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012
+        UUID: postgresql.UUID(as_uuid=True),
+        str: Text(),
+        int: BigInteger(),
+    }
+
+
+class ArtistRow(Base):
+    __tablename__ = "artist"
+
+    artist_key: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    search_text: Mapped[str]
+    plays: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class RecordingRow(Base):
+    __tablename__ = "recording"
+
+    recording_key: Mapped[UUID] = mapped_column(primary_key=True)
+    artist_key: Mapped[UUID] = mapped_column(index=True)
+    title: Mapped[str]
+    artist: Mapped[str]
+    release: Mapped[str | None]
+    search_text: Mapped[str]
+    plays: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class TagRow(Base):
+    """`key` is an artist's or a recording's."""
+
+    __tablename__ = "tag"
+
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    tag: Mapped[str] = mapped_column(primary_key=True)
+
+
+metadata = Base.metadata

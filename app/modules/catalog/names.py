@@ -1,0 +1,147 @@
+"""Learning names: from the feed of listens, and from data sets with tags."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.contracts.catalog import Tagging
+from app.contracts.identity import EmptyName, artist_key, canonical, identify
+from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
+
+SEARCHED = 300  # characters of a name that search looks at
+
+# The name seen first stays; a release is filled in where it was missing.
+ARTISTS = text(
+    """
+    insert into artist (artist_key, name, search_text, plays)
+    select key, name, search_text, plays
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r (key uuid, name text, search_text text, plays bigint)
+    on conflict (artist_key) do update set plays = artist.plays + excluded.plays
+    """
+)
+RECORDINGS = text(
+    """
+    insert into recording (recording_key, artist_key, title, artist, release, search_text, plays)
+    select key, artist_key, title, artist, release, search_text, plays
+    from jsonb_to_recordset(cast(:rows as jsonb))
+             as r (key uuid, artist_key uuid, title text, artist text, release text, search_text text, plays bigint)
+    on conflict (recording_key) do update
+        set plays = recording.plays + excluded.plays, release = coalesce(recording.release, excluded.release)
+    """
+)
+FEWER = text(
+    """
+    with gone as (
+        select key, sum(plays)::bigint as plays
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r (key uuid, plays bigint)
+        group by key
+    ), artists as (
+        update artist set plays = greatest(0, artist.plays - gone.plays) from gone where artist_key = gone.key
+    )
+    update recording set plays = greatest(0, recording.plays - gone.plays) from gone where recording_key = gone.key
+    """
+)
+
+
+def learn(session: Session, events: Sequence[ListensEvent]) -> None:
+    """Take in a page of the feed. Nothing is kept of who played."""
+    found = Names()
+    gone: list[dict[str, Any]] = []
+    for event in events:
+        match event:
+            case Listened():
+                found.recording(event.recording_key, event.artist_key, event.artist, event.title, event.release, 1)
+            case PlaycountSet(recording_key=UUID() as key, title=str() as title):
+                found.recording(key, event.artist_key, event.artist, title, None, 0)
+            case PlaycountSet():
+                found.artist(event.artist_key, event.artist, 0)
+            case Unlistened():
+                gone += [{"key": event.recording_key, "plays": 1}, {"key": event.artist_key, "plays": 1}]
+    found.store(session)
+    if gone:
+        session.execute(FEWER, {"rows": _json(gone)})
+
+
+class Names:
+    """Rows to store, each key once: PostgreSQL refuses to update one twice in a statement."""
+
+    def __init__(self) -> None:
+        self.artists: dict[UUID, dict[str, Any]] = {}
+        self.recordings: dict[UUID, dict[str, Any]] = {}
+
+    def artist(self, key: UUID, name: str, plays: int) -> None:
+        row = self.artists.get(key)
+        if row is None:
+            self.artists[key] = row = {"key": key, "name": name, "search_text": _searched(name), "plays": 0}
+        row["plays"] += plays
+
+    def recording(self, key: UUID, artist: UUID, name: str, title: str, release: str | None, plays: int) -> None:
+        self.artist(artist, name, plays)
+        row = self.recordings.get(key)
+        if row is None:
+            self.recordings[key] = row = {
+                "key": key,
+                "artist_key": artist,
+                "title": title,
+                "artist": name,
+                "release": release,
+                "search_text": _searched(f"{title} {name}"),
+                "plays": 0,
+            }
+        row["plays"] += plays
+        row["release"] = row["release"] or release
+
+    def store(self, session: Session) -> None:
+        # in the order of keys: two writers that meet wait for each other instead of locking each other out
+        for statement, rows in ((ARTISTS, self.artists), (RECORDINGS, self.recordings)):
+            if rows:
+                session.execute(statement, {"rows": _json(rows[key] for key in sorted(rows))})
+
+
+def _searched(name: str) -> str:
+    return canonical(name)[:SEARCHED]
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> str:
+    return msgspec.json.encode(list(rows)).decode()
+
+
+def tag(session: Session, taggings: Sequence[Tagging]) -> int:
+    """Name items and tag them; return how many tags were new. A name that is empty is passed over."""
+    found, rows = Names(), []
+    for tagging in taggings:
+        try:
+            if tagging.title is None:
+                key = artist_key(tagging.artist)
+                found.artist(key, tagging.artist, 0)
+            else:
+                identity = identify(tagging.artist, tagging.title)
+                key = identity.recording_key
+                found.recording(key, identity.artist_key, tagging.artist, tagging.title, None, 0)
+        except EmptyName:
+            continue
+        rows += [{"key": key, "tag": name} for each in tagging.tags if (name := canonical(each)[:100])]
+    found.store(session)
+    stored = session.execute(
+        text(
+            """
+            insert into tag (key, tag)
+            select key, tag from jsonb_to_recordset(cast(:rows as jsonb)) as r (key uuid, tag text)
+            on conflict do nothing
+            """
+        ),
+        {"rows": _json(rows)},
+    )
+    return int(stored.rowcount)  # type: ignore[attr-defined]
+
+
+def forget_derived(session: Session) -> None:
+    """Empty what the feed gave, before a replay; tags came from data sets and stay, with the names they are on."""
+    session.execute(text("delete from recording where not exists (select from tag where key = recording_key)"))
+    session.execute(text("delete from artist where not exists (select from tag where key = artist_key)"))
+    session.execute(text("update recording set plays = 0"))
+    session.execute(text("update artist set plays = 0"))
