@@ -1,0 +1,1 @@
+"""Owns playlists, made by hand or generated."""

@@ -1,0 +1,135 @@
+"""Public routes of `playlists`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from flask import Response
+from msgspec import Meta, Struct
+
+from app.contracts.playlists import Format, NewEntry, Playlist, PlaylistWithEntries
+from app.contracts.services import Services
+from app.kernel import context
+from app.kernel.contract import InvalidRequest
+from app.kernel.http import Api
+
+api = Api("playlists", prefixes=("playlists",))
+
+Position = Annotated[int, Meta(ge=0, le=2000)]
+
+
+class PublicEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    artist: Annotated[str, Meta(min_length=1, max_length=1000)]
+    title: Annotated[str, Meta(min_length=1, max_length=1000)]
+    release: Annotated[str, Meta(max_length=1000)] | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=2_073_600_000)] | None = None
+
+
+class NewPlaylist(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    description: Annotated[str, Meta(max_length=4000)] = ""
+    is_public: bool = False
+    entries: Annotated[list[PublicEntry], Meta(max_length=2000)] = []
+
+
+class Changes(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    description: Annotated[str, Meta(max_length=4000)] | None = None
+    is_public: bool | None = None
+
+
+class Addition(Struct, frozen=True, forbid_unknown_fields=True):
+    entries: Annotated[list[PublicEntry], Meta(min_length=1, max_length=2000)]
+    position: Position | None = None
+
+
+class Move(Struct, frozen=True, forbid_unknown_fields=True):
+    source: Position
+    target: Position
+    revision: int | None = None
+
+
+class RevisionQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    revision: int | None = None
+
+
+class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    format: Format = "jspf"
+
+
+class PlaylistList(Struct, frozen=True):
+    playlists: list[Playlist]
+
+
+def me() -> UUID:
+    """Return whose playlists these are. Raises InvalidRequest where Segue itself asks."""
+    listener_id = context.actor().listener_id
+    if listener_id is None:
+        raise InvalidRequest("only a person has playlists")
+    return listener_id
+
+
+def _new(entries: list[PublicEntry]) -> list[NewEntry]:
+    return [NewEntry(e.artist, e.title, e.release, e.duration_ms) for e in entries]
+
+
+@api.route("GET", "/playlists", returns=PlaylistList)
+def list_playlists(services: Services) -> PlaylistList:
+    """One's own playlists, last changed first."""
+    return PlaylistList(services.playlists.list_playlists(me()))
+
+
+@api.route("POST", "/playlists", body=NewPlaylist, returns=Playlist, status=201)
+def create(services: Services, *, body: NewPlaylist) -> Playlist:
+    """Make a playlist."""
+    return services.playlists.create_playlist(me(), body.name, body.description, body.is_public, _new(body.entries))
+
+
+@api.route("POST", "/playlists/weekly", returns=Playlist)
+def weekly(services: Services) -> Playlist:
+    """This week's playlist from recommendations, made once a week."""
+    return services.playlists.generate_weekly(me())
+
+
+@api.route("GET", "/playlists/<uuid:playlist_id>", returns=PlaylistWithEntries)
+def get(services: Services, *, playlist_id: UUID) -> PlaylistWithEntries:
+    """A playlist of one's own, or a public one."""
+    return services.playlists.get_playlist(playlist_id)
+
+
+@api.route("PATCH", "/playlists/<uuid:playlist_id>", body=Changes, returns=Playlist)
+def edit(services: Services, *, playlist_id: UUID, body: Changes) -> Playlist:
+    """Change name, description or visibility."""
+    return services.playlists.edit_playlist(playlist_id, body.name, body.description, body.is_public)
+
+
+@api.route("DELETE", "/playlists/<uuid:playlist_id>")
+def delete(services: Services, *, playlist_id: UUID) -> None:
+    """Delete a playlist."""
+    services.playlists.delete_playlist(playlist_id)
+
+
+@api.route("POST", "/playlists/<uuid:playlist_id>/entries", body=Addition, returns=Playlist)
+def add(services: Services, *, playlist_id: UUID, body: Addition) -> Playlist:
+    """Add recordings, at the end or before a position."""
+    return services.playlists.add_entries(playlist_id, _new(body.entries), body.position)
+
+
+@api.route("POST", "/playlists/<uuid:playlist_id>/moves", body=Move, returns=Playlist)
+def move(services: Services, *, playlist_id: UUID, body: Move) -> Playlist:
+    """Move an entry to another position."""
+    return services.playlists.move_entry(playlist_id, body.source, body.target, body.revision)
+
+
+@api.route("DELETE", "/playlists/<uuid:playlist_id>/entries/<int:position>", query=RevisionQuery, returns=Playlist)
+def remove(services: Services, *, playlist_id: UUID, position: int, query: RevisionQuery) -> Playlist:
+    """Take an entry out."""
+    return services.playlists.remove_entry(playlist_id, position, query.revision)
+
+
+@api.route("GET", "/playlists/<uuid:playlist_id>/export", query=ExportQuery, returns=str)
+def export(services: Services, *, playlist_id: UUID, query: ExportQuery) -> Response:
+    """A playlist as a file: JSPF, XSPF or M3U8."""
+    found = services.playlists.export_playlist(playlist_id, query.format)
+    response = Response(found.text, content_type=f"{found.media_type}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.filename}"'
+    return response

@@ -1,0 +1,331 @@
+"""The rules of playlists."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from app.contracts.accounts import ListenerErased
+from app.contracts.identity import EmptyName, identify
+from app.contracts.playlists import (
+    EditConflict,
+    Entry,
+    Export,
+    Format,
+    InvalidPlaylist,
+    NewEntry,
+    Playlist,
+    PlaylistNotFound,
+    PlaylistWithEntries,
+)
+from app.contracts.services import Services
+from app.kernel import context
+from app.kernel.clock import Clock
+from app.kernel.db import Database
+from app.modules.playlists import exports, weekly
+
+MAX_ENTRIES = 2000
+MAX_NAME = 200
+MAX_DESCRIPTION = 4000
+MAX_TEXT = 1000
+
+COLUMNS = """
+    playlist_id, owner_id, name, description, is_public, kind, week, jsonb_array_length(entries) as entry_count,
+    created_at, updated_at, revision
+"""
+ENTRIES = msgspec.json.Decoder(list[Entry])
+
+Edit = Callable[[list[Entry]], list[Entry]]
+
+
+class PlaylistsService:
+    """Implements `app.contracts.playlists.Playlists`."""
+
+    def __init__(self, database: Database, services: Services, clock: Clock, public_url: str) -> None:
+        self.database = database
+        self.services = services
+        self.clock = clock
+        self.public_url = public_url
+
+    def create_playlist(
+        self,
+        listener_id: UUID,
+        name: str,
+        description: str = "",
+        is_public: bool = False,
+        entries: list[NewEntry] | None = None,
+    ) -> Playlist:
+        found = entries_of(entries or [])
+        check(name, description, len(found))
+        with self.database.begin() as session:
+            return self._insert(session, listener_id, name.strip(), description, found, is_public=is_public)
+
+    def _insert(
+        self,
+        session: Session,
+        owner_id: UUID,
+        name: str,
+        description: str,
+        entries: list[Entry],
+        *,
+        is_public: bool = False,
+        kind: str = "manual",
+        week: str | None = None,
+    ) -> Playlist:
+        """Store a playlist; of two generated ones of a week the first stays and is returned."""
+        playlist_id = uuid.uuid4()
+        given = {
+            "id": playlist_id,
+            "owner": owner_id,
+            "name": name,
+            "description": description,
+            "is_public": is_public,
+            "kind": kind,
+            "week": week,
+            "entries": _json(entries),
+            "now": self.clock(),
+        }
+        session.execute(
+            text(
+                """
+                insert into playlist (playlist_id, owner_id, name, description, is_public, kind, week, entries,
+                                      created_at, updated_at)
+                values (:id, :owner, :name, :description, :is_public, :kind, :week, cast(:entries as jsonb), :now, :now)
+                on conflict (owner_id, kind, week) do nothing
+                """
+            ),
+            given,
+        )
+        if week is not None:
+            found = _weekly(session, owner_id, kind, week)
+            assert found is not None
+            return found
+        return _playlist(_find(session, playlist_id))
+
+    def list_playlists(self, listener_id: UUID) -> list[Playlist]:
+        with self.database.begin() as session:
+            rows = session.execute(
+                text(
+                    f"select {COLUMNS} from playlist where owner_id = :owner order by updated_at desc, playlist_id"  # noqa: S608
+                ),
+                {"owner": listener_id},
+            )
+            return [Playlist(*row) for row in rows]
+
+    def get_playlist(self, playlist_id: UUID) -> PlaylistWithEntries:
+        with self.database.begin() as session:
+            row = _find(session, playlist_id)
+        if not (row.is_public or may_edit(row.owner_id)):
+            raise PlaylistNotFound
+        return PlaylistWithEntries(_playlist(row), ENTRIES.decode(row.entries))
+
+    def edit_playlist(
+        self,
+        playlist_id: UUID,
+        name: str | None = None,
+        description: str | None = None,
+        is_public: bool | None = None,
+    ) -> Playlist:
+        check("some name" if name is None else name, description or "", 0)
+        with self.database.begin() as session:
+            _own(session, playlist_id)
+            session.execute(
+                text(
+                    """
+                    update playlist
+                    set name = coalesce(:name, name), description = coalesce(:description, description),
+                        is_public = coalesce(:is_public, is_public), updated_at = :now, revision = revision + 1
+                    where playlist_id = :id
+                    """
+                ),
+                {
+                    "id": playlist_id,
+                    "name": name.strip() if name else None,
+                    "description": description,
+                    "is_public": is_public,
+                    "now": self.clock(),
+                },
+            )
+            return _playlist(_find(session, playlist_id))
+
+    def add_entries(self, playlist_id: UUID, entries: list[NewEntry], position: int | None = None) -> Playlist:
+        found = entries_of(entries)
+
+        def add(known: list[Entry]) -> list[Entry]:
+            place = len(known) if position is None else position
+            if not 0 <= place <= len(known):
+                raise InvalidPlaylist(f"there is no position {place}")
+            return [*known[:place], *found, *known[place:]]
+
+        return self._edit(playlist_id, add, None)
+
+    def move_entry(self, playlist_id: UUID, source: int, target: int, revision: int | None = None) -> Playlist:
+        def move(known: list[Entry]) -> list[Entry]:
+            _check_position(source, known)
+            _check_position(target, known)
+            moved = known[:source] + known[source + 1 :]
+            return [*moved[:target], known[source], *moved[target:]]
+
+        return self._edit(playlist_id, move, revision)
+
+    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None) -> Playlist:
+        def remove(known: list[Entry]) -> list[Entry]:
+            _check_position(position, known)
+            return known[:position] + known[position + 1 :]
+
+        return self._edit(playlist_id, remove, revision)
+
+    def _edit(self, playlist_id: UUID, edit: Edit, revision: int | None) -> Playlist:
+        """Change the entries while the row is locked. Raises EditConflict for another revision than the given one."""
+        with self.database.begin() as session:
+            row = _own(session, playlist_id)
+            if revision is not None and revision != row.revision:
+                raise EditConflict
+            entries = edit(ENTRIES.decode(row.entries))
+            check(row.name, "", len(entries))
+            session.execute(
+                text(
+                    """
+                    update playlist
+                    set entries = cast(:entries as jsonb), updated_at = :now, revision = revision + 1
+                    where playlist_id = :id
+                    """
+                ),
+                {"id": playlist_id, "entries": _json(entries), "now": self.clock()},
+            )
+            return _playlist(_find(session, playlist_id))
+
+    def delete_playlist(self, playlist_id: UUID) -> None:
+        with self.database.begin() as session:
+            _own(session, playlist_id)
+            session.execute(text("delete from playlist where playlist_id = :id"), {"id": playlist_id})
+
+    def export_playlist(self, playlist_id: UUID, format: Format) -> Export:
+        found = self.get_playlist(playlist_id)
+        is_own = context.actor().listener_id == found.playlist.owner_id
+        creator = context.actor().name if is_own else "a listener"
+        return exports.export(found.playlist, found.entries, format, self.public_url, creator)
+
+    def generate_weekly(self, listener_id: UUID) -> Playlist:
+        week, name = weekly.week_of(self.clock())
+        with self.database.begin() as session:
+            found = _weekly(session, listener_id, "weekly", week)
+        if found is not None:
+            return found
+        recommended = self.services.recommendations.recommend(listener_id, "recordings", weekly.CANDIDATES)
+        description = (
+            "Popular here: there is nothing personal to go by yet."
+            if recommended.degraded
+            else "New to you, chosen from what you played."
+        )
+        entries = weekly.choose(recommended.items)
+        with self.database.begin() as session:
+            return self._insert(session, listener_id, name, description, entries, kind="weekly", week=week)
+
+    def export_listener(self, listener_id: UUID) -> dict[str, Any]:
+        with self.database.begin() as session:
+            rows = session.execute(
+                text(
+                    f"""
+                    select {COLUMNS}, entries::text as entries
+                    from playlist
+                    where owner_id = :owner
+                    order by created_at
+                    """  # noqa: S608
+                ),
+                {"owner": listener_id},
+            ).all()
+        found = [PlaylistWithEntries(_playlist(row), ENTRIES.decode(row.entries)) for row in rows]
+        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found})
+        return exported
+
+
+def check(name: str, description: str, entries: int) -> None:
+    """Raise InvalidPlaylist for what a playlist can't be."""
+    if not 1 <= len(name.strip()) <= MAX_NAME or "\0" in name + description:
+        raise InvalidPlaylist("a playlist needs a name of 1 to 200 characters")
+    if len(description) > MAX_DESCRIPTION:
+        raise InvalidPlaylist(f"a description has at most {MAX_DESCRIPTION} characters")
+    if entries > MAX_ENTRIES:
+        raise InvalidPlaylist(f"a playlist holds at most {MAX_ENTRIES} entries")
+
+
+def entries_of(given: Sequence[NewEntry]) -> list[Entry]:
+    """Return entries with their keys. Raises InvalidPlaylist for one without artist or title."""
+    if len(given) > MAX_ENTRIES:
+        raise InvalidPlaylist(f"a playlist holds at most {MAX_ENTRIES} entries")
+    found = []
+    for number, each in enumerate(given):
+        texts = (each.artist, each.title, each.release or "")
+        try:
+            identity = identify(each.artist, each.title)
+        except EmptyName:
+            raise InvalidPlaylist(f"entry {number}: artist or title is empty") from None
+        if any(len(part) > MAX_TEXT or "\0" in part for part in texts):
+            raise InvalidPlaylist(f"entry {number}: a name is too long or holds a NUL character")
+        found.append(
+            Entry(
+                identity.recording_key,
+                each.title.strip(),
+                each.artist.strip(),
+                identity.artist_key,
+                each.release,
+                each.duration_ms,
+            )
+        )
+    return found
+
+
+def may_edit(owner_id: UUID) -> bool:
+    actor = context.actor()
+    return actor.kind == "service" or actor.is_admin or actor.listener_id == owner_id
+
+
+def _check_position(position: int, entries: list[Entry]) -> None:
+    if not 0 <= position < len(entries):
+        raise InvalidPlaylist(f"there is no position {position}")
+
+
+def _json(entries: Sequence[Entry]) -> str:
+    return msgspec.json.encode(list(entries)).decode()
+
+
+def _find(session: Session, playlist_id: UUID, *, lock: str = "") -> Row[Any]:
+    row = session.execute(
+        text(f"select {COLUMNS}, entries::text as entries from playlist where playlist_id = :id {lock}"),  # noqa: S608
+        {"id": playlist_id},
+    ).one_or_none()
+    if row is None:
+        raise PlaylistNotFound
+    return row
+
+
+def _own(session: Session, playlist_id: UUID) -> Row[Any]:
+    """Return and lock a playlist that the actor may edit. Raises PlaylistNotFound."""
+    row = _find(session, playlist_id, lock="for update")
+    if not may_edit(row.owner_id):
+        raise PlaylistNotFound
+    return row
+
+
+def _weekly(session: Session, owner_id: UUID, kind: str, week: str) -> Playlist | None:
+    row = session.execute(
+        text(f"select {COLUMNS} from playlist where owner_id = :owner and kind = :kind and week = :week"),  # noqa: S608
+        {"owner": owner_id, "kind": kind, "week": week},
+    ).one_or_none()
+    return None if row is None else _playlist(row)
+
+
+def _playlist(row: Row[Any]) -> Playlist:
+    return msgspec.convert(dict(row._mapping), Playlist)
+
+
+def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
+    """Delete the playlists of people that accounts erased."""
+    session.execute(
+        text("delete from playlist where owner_id = any(:owners)"), {"owners": [event.listener_id for event in events]}
+    )

@@ -1,0 +1,1 @@
+"""Wire protocols of other services: translate, then call contracts. Brought by a later version."""
