@@ -1,0 +1,1 @@
+"""Owns snapshots, runs, models and which of them serves."""

@@ -1,0 +1,190 @@
+"""Models: registered once per content, judged at the gate, one champion of each kind."""
+
+import logging
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from app.contracts.listens import Kind
+from app.contracts.training import ChampionChanged, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
+from app.kernel import context, feed
+
+log = logging.getLogger(__name__)
+
+COLUMNS = """model_id, kind, number, state, sha256, bytes, metrics, run_id, snapshot_id, created_at, promoted_at"""
+
+
+def lock_kind(session: Session, kind: str) -> None:
+    """Let one transaction at a time change which models a kind has."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('models of ' || :kind))"), {"kind": kind})
+
+
+def register(
+    session: Session,
+    kind: Kind,
+    sha256: str,
+    size: int,
+    metrics: dict[str, float | None],
+    run_id: UUID,
+    snapshot_id: str,
+) -> tuple[Model, bool]:
+    """Add a model, or return the one with the same bytes; the second value tells whether it is new."""
+    lock_kind(session, kind)
+    row = session.execute(
+        text(
+            f"""
+            insert into model (model_id, kind, number, state, sha256, bytes, metrics, run_id, snapshot_id)
+            select :id, :kind, coalesce(max(number), 0) + 1, 'registered', :sha256, :bytes, cast(:metrics as jsonb),
+                   :run, :snapshot
+            from model where kind = :kind
+            on conflict on constraint model_bytes do nothing
+            returning {COLUMNS}
+            """  # noqa: S608
+        ),
+        {
+            "id": uuid4(),
+            "kind": kind,
+            "sha256": sha256,
+            "bytes": size,
+            "metrics": msgspec.json.encode(metrics).decode(),
+            "run": run_id,
+            "snapshot": snapshot_id,
+        },
+    ).one_or_none()
+    if row is not None:
+        return Model(*row), True
+    return _one(session, "kind = :kind and sha256 = :sha256", kind=kind, sha256=sha256), False
+
+
+def judge(session: Session, model: Model) -> None:
+    """Let a new model serve at once unless popularity, measured on the same data, is better than it.
+
+    Without any champion it serves anyway: something personal is better than nothing.
+    """
+    ndcg, popularity = model.metrics.get("ndcg"), model.metrics.get("popularity_ndcg")
+    is_worse = ndcg is not None and popularity is not None and ndcg < popularity
+    if is_worse and _champion(session, model.kind) is not None:
+        _move(session, model, "rejected")
+        log.info("model rejected: popularity is better", extra=_facts(model))
+    else:
+        _move(session, model, "candidate")
+        promote(session, model.model_id, "better than popularity" if not is_worse else "the first of its kind")
+
+
+def promote(session: Session, model_id: UUID, reason: str) -> Model:
+    """Make a model its kind's champion and tell followers. Raises ModelNotFound, IllegalMove."""
+    lock_kind(session, get(session, model_id).kind)
+    model = get(session, model_id)
+    if model.state == "champion":
+        return model
+    if model.state == "registered":
+        _move(session, model, "candidate")
+        model = get(session, model_id)
+    _check(session, model, "champion")
+    if (old := _champion(session, model.kind)) is not None:
+        _move(session, old, "retired")
+    return _crown(session, model, reason)
+
+
+def roll_back(session: Session, kind: Kind, reason: str) -> Model:
+    """Let the champion before serve again and tell followers. Raises NothingToRollBackTo."""
+    lock_kind(session, kind)
+    current = _champion(session, kind)
+    previous = session.execute(
+        text(
+            f"""
+            select {COLUMNS}
+            from model
+            where kind = :kind and state = 'retired'
+            order by promoted_at desc, number desc
+            limit 1
+            """  # noqa: S608
+        ),
+        {"kind": kind},
+    ).one_or_none()
+    if current is None or previous is None:
+        raise NothingToRollBackTo
+    _move(session, current, "rolled_back")
+    return _crown(session, Model(*previous), reason)
+
+
+def _crown(session: Session, model: Model, reason: str) -> Model:
+    _move(session, model, "champion")
+    session.execute(
+        text("update model set promoted_at = clock_timestamp() where model_id = :id"), {"id": model.model_id}
+    )
+    feed.append(session, [ChampionChanged(model.kind, model.model_id, model.sha256)])
+    log.info("champion changed", extra={**_facts(model), "reason": reason, "actor": context.actor().name})
+    return get(session, model.model_id)
+
+
+def _check(session: Session, model: Model, to_state: str) -> None:
+    is_allowed = session.execute(
+        text(
+            """
+            select exists (
+                select from allowed_move where subject = 'model' and from_state = :old and to_state = :new
+            )
+            """
+        ),
+        {"old": model.state, "new": to_state},
+    ).scalar_one()
+    if not is_allowed:
+        raise IllegalMove(f"a model that is {model.state} can't become {to_state}")
+
+
+def _move(session: Session, model: Model, state: str) -> None:
+    session.execute(
+        text("update model set state = :state where model_id = :id"), {"state": state, "id": model.model_id}
+    )
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    return {"kind": model.kind, "model": str(model.model_id), "number": model.number, "sha256": model.sha256}
+
+
+def get(session: Session, model_id: UUID) -> Model:
+    """Return a model. Raises ModelNotFound."""
+    return _one(session, "model_id = :id", id=model_id)
+
+
+def listed(session: Session, kind: Kind | None) -> list[Model]:
+    rows = session.execute(
+        text(
+            f"""
+            select {COLUMNS}
+            from model
+            where cast(:kind as text) is null or kind = :kind
+            order by created_at desc, kind, number desc
+            """  # noqa: S608
+        ),
+        {"kind": kind},
+    )
+    return [Model(*row) for row in rows]
+
+
+def champions(session: Session) -> list[Model]:
+    rows = session.execute(text(f"select {COLUMNS} from model where state = 'champion' order by kind"))  # noqa: S608
+    return [Model(*row) for row in rows]
+
+
+def is_known(session: Session, sha256: str) -> bool:
+    found = session.execute(text("select exists (select from model where sha256 = :sha)"), {"sha": sha256})
+    return bool(found.scalar_one())
+
+
+def _champion(session: Session, kind: str) -> Model | None:
+    return next((model for model in champions(session) if model.kind == kind), None)
+
+
+def _one(session: Session, where: str, **values: Any) -> Model:
+    row: Row[Any] | None = session.execute(
+        text(f"select {COLUMNS} from model where {where}"),  # noqa: S608
+        values,
+    ).one_or_none()
+    if row is None:
+        raise ModelNotFound
+    return Model(*tuple(row))

@@ -1,0 +1,95 @@
+"""Advances a run: snapshot, fit, evaluate, register, promote. Holds no state of its own; killed, it is begun again."""
+
+import logging
+from pathlib import Path
+from uuid import UUID
+
+from app.contracts.training import Run
+from app.kernel.contract import DeadlineExceeded, DomainError, ServiceUnavailable
+from app.kernel.db import Database
+from app.modules.training import fitting, registry, runs
+from app.modules.training.heart import Heart, Stopped, lock
+from app.modules.training.snapshot_files import Damaged
+from app.modules.training.snapshots import Progress, Snapshots
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs one attempt at a time; the run's lock keeps a second worker from the same run."""
+
+    def __init__(self, database: Database, snapshots: Snapshots, models_home: Path) -> None:
+        self.database = database
+        self.snapshots = snapshots
+        self.models_home = models_home
+
+    def run(self, run_id: UUID) -> None:
+        """Do what there is to do for a run: nothing when it has ended or another worker is at it."""
+        with self.database.dedicated() as connection:
+            if not lock(connection, run_id):
+                return
+            with self.database.begin() as session:
+                attempt = runs.take(session, run_id)
+            if attempt is None:
+                return
+            heart = Heart(connection, attempt)
+            heart.start()
+            try:
+                self._attempt(attempt, heart.report)
+            finally:
+                heart.end()
+
+    def _attempt(self, run: Run, progress: Progress) -> None:
+        facts = {"run": str(run.run_id), "kind": run.kind, "attempt": run.attempt}
+        log.info("run started", extra=facts)
+        try:
+            self._advance(run, progress)
+        except Stopped:
+            log.info("run stopped", extra=facts)
+            with self.database.begin() as session:
+                runs.stop(session, run)
+        except (ServiceUnavailable, DeadlineExceeded) as error:
+            log.warning("run waits", extra={**facts, "reason": error.message})
+            with self.database.begin() as session:
+                runs.give_back(session, run)
+        except (DomainError, Damaged) as error:
+            code = error.code if isinstance(error, DomainError) else "training.snapshot_damaged"
+            log.warning("run failed", extra={**facts, "reason": str(error)})
+            self._fail(run, f"{code}: {error}")
+        except Exception as error:
+            # whatever went wrong, the run's row must say so: nobody waits for this process
+            log.exception("run failed", extra=facts)
+            self._fail(run, f"internal: {type(error).__name__}: {error}")
+        else:
+            log.info("run done", extra=facts)
+
+    def _fail(self, run: Run, error: str) -> None:
+        with self.database.begin() as session:
+            if not runs.fail(session, run, error):
+                runs.stop(session, run)
+
+    def _advance(self, run: Run, progress: Progress) -> None:
+        snapshot_id = run.snapshot_id
+        if snapshot_id is None:
+            snapshot_id = self.snapshots.create(lambda _fraction, step: progress(0.02, step)).snapshot_id
+            with self.database.begin() as session:
+                runs.note_snapshot(session, run, snapshot_id)
+        progress(0.1, "reading the snapshot")
+        plays = self.snapshots.read(snapshot_id)
+        fitted = fitting.fit(
+            plays,
+            run.kind,
+            run.parameters,
+            snapshot_id,
+            self.models_home,
+            lambda fraction, step: progress(0.15 + 0.8 * fraction, step),
+        )
+        progress(0.97, "registering")
+        with self.database.begin() as session:
+            model, is_new = registry.register(
+                session, run.kind, fitted.sha256, fitted.bytes, fitted.metrics, run.run_id, snapshot_id
+            )
+            if is_new:
+                registry.judge(session, model)
+            if not runs.finish(session, run, model.model_id):
+                raise Stopped  # and with it the transaction: an attempt that is not the one any more leaves nothing
