@@ -1,0 +1,62 @@
+"""Tables of the schema `recommendations`, all of them derived from the feeds of others."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Index, SmallInteger, Text, desc, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012
+        UUID: postgresql.UUID(as_uuid=True),
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        int: BigInteger(),
+    }
+
+
+class ProfileItemRow(Base):
+    """`plays` are counted (for an artist with the totals of their recordings), `playcount` is a total as told."""
+
+    __tablename__ = "profile_item"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    plays: Mapped[int]
+    playcount: Mapped[int]
+    value: Mapped[int] = mapped_column(SmallInteger)
+    last_at: Mapped[datetime | None]
+
+
+class ItemRow(Base):
+    """What somebody here played: its names, and how many did."""
+
+    __tablename__ = "item"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    artist: Mapped[str]
+    artist_key: Mapped[UUID]
+    listeners: Mapped[int]
+
+    __table_args__ = (
+        Index("item_popular", "kind", desc("listeners"), "key"),
+        Index("item_artist", "artist_key", postgresql_where=text("kind = 'recordings'")),
+    )
+
+
+class ChampionRow(Base):
+    """The model that serves a kind, as training last told: enough to serve while training is away."""
+
+    __tablename__ = "champion"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[UUID]
+    sha256: Mapped[str]
+
+
+metadata = Base.metadata

@@ -1,0 +1,31 @@
+"""Builds the module `recommendations`."""
+
+from app.kernel.feed import Follower
+from app.kernel.module import Wired, Wiring
+from app.modules.recommendations import champions, profiles
+from app.modules.recommendations.fetching import ArtefactCache
+from app.modules.recommendations.service import RecommendationsService
+from app.modules.recommendations.serving import Models
+
+PAGE = 2000
+
+
+def build(w: Wiring) -> Wired:
+    cache = ArtefactCache(w.settings.data_dir, lambda: w.services.training)
+    service = RecommendationsService(w.database, Models(w.database, cache))
+    listened = Follower(
+        "listens",
+        w.database,
+        lambda after, limit: w.services.listens.feed(after, limit),
+        profiles.apply,
+        profiles.reset,
+        limit=PAGE,
+    )
+    promoted = Follower(
+        "training",
+        w.database,
+        lambda after, limit: w.services.training.feed(after, limit),
+        champions.apply,
+        champions.reset,
+    )
+    return Wired(service, (listened, promoted))

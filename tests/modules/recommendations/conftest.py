@@ -1,0 +1,16 @@
+"""An instance of its own with the modules that make a model, in this process; feeds are followed when a test says so."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.bench.system import Servers
+from tests.support.line import Line, new_line
+
+
+@pytest.fixture(scope="session")
+def line(servers: Servers, folder: Path) -> Iterator[Line]:
+    with new_line(servers, folder / f"line-{secrets.token_hex(3)}") as made:
+        yield made
