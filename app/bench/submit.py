@@ -1,0 +1,50 @@
+"""Submissions per second through the gateway, one listen each and in batches."""
+
+import time
+from typing import Any
+
+from app.bench.freshness import TOPOLOGIES
+from app.bench.load import Client, at_once, sign_in
+from app.bench.report import Result, against, median_ms, report
+from app.bench.system import running_servers, running_system, temporary_folder
+
+ROUNDS = 5
+SINGLES, BATCHES, BATCH = 200, 8, 1000
+
+
+def run() -> dict[str, Any]:
+    """Measure with 8 kept connections, in turns with the empty authenticated endpoint."""
+    results: list[Result] = []
+    with temporary_folder() as folder, running_servers(folder) as servers:
+        for topology in TOPOLOGIES:
+            with running_system(servers, folder / topology, topology) as system:
+                results += _measure(topology, sign_in(system, "submitter"))
+    return report("submit", results)
+
+
+def _measure(topology: str, client: Client) -> list[Result]:
+    now = int(time.time()) - 10_000_000
+    rates: dict[str, list[float]] = {"ping": [], "single": [], "batch": []}
+    waits: dict[str, list[float]] = {"ping": [], "single": []}
+    for turn in range(ROUNDS):
+        rate, samples = at_once(lambda _number: client.ping(), SINGLES)
+        rates["ping"].append(rate)
+        waits["ping"] += samples
+        start = now + turn * 20_000
+        rate, samples = at_once(lambda number: _send(client, [start + number]), SINGLES)  # noqa: B023
+        rates["single"].append(rate)
+        waits["single"] += samples
+        first = start + 5_000
+        rate, _ = at_once(lambda n: _send(client, range(first + n * BATCH, first + n * BATCH + BATCH)), BATCHES)  # noqa: B023
+        rates["batch"].append(rate * BATCH)
+    middle = {name: sorted(found)[ROUNDS // 2] for name, found in rates.items()}
+    return [
+        against(f"{topology}: submissions a second", middle["single"], "1/s", middle["ping"]),
+        against(f"{topology}: a submission, median", median_ms(waits["single"]), "ms", median_ms(waits["ping"])),
+        Result(f"{topology}: listens a second in batches of {BATCH}", round(middle["batch"], 1), "1/s"),
+    ]
+
+
+def _send(client: Client, times: Any) -> None:
+    listens = [{"listened_at": at, "artist": f"Artist {at % 500}", "title": f"Title {at % 5000}"} for at in times]
+    client.send("POST", "/api/v1/listens", {"listens": listens})
