@@ -21,6 +21,7 @@ class Bar:
     label: str
     plays: int
     has_tick: bool  # whether the label fits below the axis
+    is_extra: bool  # whether it only fits in a wide window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,20 @@ def bar_chart(buckets: Sequence[Bucket]) -> Chart:
                 label=label_of(bucket),
                 plays=bucket.plays,
                 has_tick=place % every == every // 2,
+                is_extra=place // every % 2 == 1,
             )
         )
-    lines = [Line(round(TOP + inner_height * (1 - share), 2), f"{round(top * share):,}") for share in (0, 0.5, 1)]
+    lines = [Line(round(TOP + inner_height * (1 - share), 2), short(round(top * share))) for share in (0, 0.5, 1)]
     busiest = max(bars, key=lambda b: b.plays, default=None)
     return Chart(bars, lines, sum(b.plays for b in buckets), busiest if busiest and busiest.plays else None)
+
+
+def short(value: int) -> str:
+    """Return a number in at most five characters: 950, 12k, 1.5M."""
+    for limit, unit in ((1_000_000, "M"), (1000, "k")):
+        if value >= limit:
+            return f"{value / limit:g}{unit}"
+    return str(value)
 
 
 def label_of(bucket: Bucket) -> str:

@@ -19,6 +19,8 @@ from app.web.page import Answer, back, me, render
 from app.web.parts import gather
 
 PAGE = 50
+LONGEST_TRAIL = 30
+BETWEEN = "|"  # in no cursor and no time
 
 Text = Annotated[str, Meta(max_length=2000)]
 
@@ -27,6 +29,7 @@ class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
     q: Annotated[str, Meta(max_length=200)] = ""
     before: Annotated[str, Meta(max_length=200)] = ""
     day: Annotated[str, Meta(max_length=10)] = ""
+    trail: Annotated[str, Meta(max_length=3000)] = ""  # where the newer pages began, so that there is a way back
 
 
 class ListenForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +62,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             days=days,
             query=query,
             is_first=not before,
+            newer=newer_page(query),
+            older=older_page(query, before, page.value.next) if page and page.value.next else None,
             loved={item.key for item in loved.value} if loved else set(),
         )
 
@@ -87,6 +92,24 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         services.listens.submit(me(), [listen], client=form.client)
         notes.add(f"{form.title} is back in your history.")
         return back("/history")
+
+
+def newer_page(query: HistoryQuery) -> dict[str, str]:
+    """Return the query of the page that one came from; the newest where that is not known."""
+    trail = [p for p in query.trail.split(BETWEEN) if p]
+    return {
+        name: value
+        for name, value in (("q", query.q), ("before", trail[-1] if trail else ""), ("trail", BETWEEN.join(trail[:-1])))
+        if value
+    }
+
+
+def older_page(query: HistoryQuery, before: str, following: str) -> dict[str, str]:
+    """Return the query of the page behind this one."""
+    trail = [p for p in [*query.trail.split(BETWEEN), before] if p][-LONGEST_TRAIL:]
+    return {
+        name: value for name, value in (("q", query.q), ("before", following), ("trail", BETWEEN.join(trail))) if value
+    }
 
 
 def end_of(day: str) -> str:

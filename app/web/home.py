@@ -17,7 +17,7 @@ from app.web import notes
 from app.web.page import DEMO_CLIENT, Answer, back, me, render
 from app.web.parts import AWAY, Part, gather
 
-RECORDINGS = 12
+RECORDINGS = 13  # one large, twelve in the grid
 ARTISTS = 8
 RECENT = 6
 FEW_PLAYS = 20  # below it, the first steps are shown beside what is popular
