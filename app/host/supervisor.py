@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from xml.parsers.expat import ExpatError
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -66,6 +68,10 @@ def recorded_processes(data_dir: Path) -> list[dict[str, Any]]:
     """Return name, process id (None when it is gone) and start of each program; works beside a running `up`."""
     records = [r for r in read_records(data_dir.absolute() / "run") if r.name != MANAGER]
     return [{"name": r.name, "pid": r.pid if is_alive(r) else None, "since": r.since} for r in reversed(records)]
+
+
+class ManagerAway(HostError):
+    """The process manager does not answer, or died while it did."""
 
 
 class Supervisor:
@@ -167,7 +173,7 @@ class Supervisor:
         """Stop all programs, those of equal priority together, then the manager, then whatever is left of either."""
         if self.is_running():
             for priority in sorted({program.priority for program in self.programs.values()}, reverse=True):
-                with contextlib.suppress(OSError, xmlrpc.client.Error):
+                with contextlib.suppress(ManagerAway, xmlrpc.client.Error):
                     self._stop_together([p for p in self.programs.values() if p.priority == priority])
         if self._process and self.is_running():
             self._process.terminate()
@@ -192,7 +198,7 @@ class Supervisor:
         try:
             with self._connection() as manager:
                 return bool(manager.getState()["statename"] == "RUNNING")
-        except (OSError, xmlrpc.client.Error):
+        except (ManagerAway, xmlrpc.client.Error):
             return False
 
     @contextlib.contextmanager
@@ -201,6 +207,8 @@ class Supervisor:
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport, allow_none=True)
         try:
             yield proxy.supervisor
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError, ExpatError):
+            raise ManagerAway("the process manager died: start again") from None
         finally:
             transport.close()
 

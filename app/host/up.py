@@ -15,7 +15,7 @@ from app.host.places import HostError, run_folder, socket_folder
 from app.host.processes import Program
 from app.host.readiness import check_port, is_ready
 from app.host.stopping import Stopped, stopping_on_signals
-from app.host.supervisor import Supervisor, only_one, stop_leftovers, write_private
+from app.host.supervisor import ManagerAway, Supervisor, only_one, stop_leftovers, write_private
 
 READY_WITHIN_S = 60
 WATCH_INTERVAL_S = 1.0
@@ -113,20 +113,19 @@ def wait_ready(supervisor: Supervisor, programs: list[Program], timeout_s: float
 
 def watch(supervisor: Supervisor) -> None:
     """Say what died and was started again; start the process manager again when it died itself. Does not return."""
-    known = {p["name"]: p["pid"] for p in supervisor.state()}
+    known: dict[str, int | None] = {}
     while True:
-        time.sleep(WATCH_INTERVAL_S)
         if not supervisor.is_running():
             say("the process manager died: starting everything again")
             supervisor.relaunch()
             known = {}
-            continue
-        with contextlib.suppress(OSError):  # it may die just now; the next round sees it
+        with contextlib.suppress(ManagerAway):  # it may die just now; the next round sees it
             for process in supervisor.state():
                 name, pid = process["name"], process["pid"]
                 if known.get(name) and pid != known[name]:
                     say(f"{name} died and is started again: see log/{name}.log")
                 known[name] = pid
+        time.sleep(WATCH_INTERVAL_S)
 
 
 def _given(options: Options) -> Environment:

@@ -144,8 +144,8 @@ def test_a_killed_manager_is_replaced(system: System) -> None:
     system.start_ready()
     manager, groups = system.manager(), system.everything()
     os.kill(manager, signal.SIGKILL)
-    assert came_true(lambda: system.manager() not in {0, manager}, 20)
-    assert came_true(system.is_whole, 20)
+    assert came_true(lambda: system.manager() not in {0, manager}, 20), system.lines
+    assert came_true(system.is_whole, 20), system.lines
     assert [pid for group in groups for pid in group_members(group)] == []
 
 
