@@ -8,6 +8,7 @@ import os
 
 worker_class = "gthread"
 threads = 8
+preload_app = True  # imported once, not by each worker; connections are opened after the fork, when first used
 keepalive = 75  # longer than the idle time of load balancers, so that they close first
 timeout = 60
 graceful_timeout = 3

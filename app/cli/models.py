@@ -230,8 +230,8 @@ def evaluate(
     json_: bool,
 ) -> None:
     """Score the recommender on files; no server is needed."""
-    from app.ml.evaluate import evaluate as run_evaluation
     from app.ml.data_files import BadDataFile
+    from app.ml.evaluate import evaluate as run_evaluation
 
     try:
         with progress(f"evaluating {protocol}") as show:

@@ -110,7 +110,7 @@ def _queue_part(name: str, state: str) -> dict[str, Any]:
 def _search_mode() -> str:
     try:
         with modules() as services, context.budget(3):
-            return services.catalog.search_mode()
+            return str(services.catalog.search_mode())
     except DomainError:
         return "unknown: catalog is away"
 

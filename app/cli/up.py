@@ -165,12 +165,13 @@ class FirstStart:
             return
         with self._services(environment) as services:
             served = {model.kind for model in services.training.champions()}
-            for kind in KINDS:
-                if kind not in served:
-                    run = wait_for(services, services.training.start_run(kind))
-                    if run.state != "done":
-                        raise SegueError(f"training {kind}: {run.error or run.state}")
-            _wait_for_recommendations(services)
+            missing = [kind for kind in KINDS if kind not in served]
+            for kind in missing:
+                run = wait_for(services, services.training.start_run(kind))
+                if run.state != "done":
+                    raise SegueError(f"training {kind}: {run.error or run.state}")
+            if missing:
+                _wait_for_recommendations(services)
 
     def announce(self, environment: Environment) -> None:
         url = environment["SEGUE_PUBLIC_URL"]

@@ -1,8 +1,8 @@
 """Identity by content, version 1: a recording, artist or release has the key of its canonical text.
 
-The keys are the same on every instance, so a listen is accepted while the catalog is away, modules agree without asking,
-and models and playlists can be carried from one instance to another. This file never changes: another rule would be
-another version.
+The keys are the same on every instance, so a listen is accepted while the catalog is away, modules agree without
+asking, and models and playlists can be carried from one instance to another. This file never changes: another rule
+would be another version.
 """
 
 import hashlib
