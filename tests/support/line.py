@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from app.bench.system import Servers, environment_for
 from app.composition import Container
-from app.contracts.listens import Kind, ListenerListens, NewListen
+from app.contracts.listens import Kind, ListenerListens, NewListen, NewPlaycount
 from app.contracts.training import Run
 from app.kernel import migrations
 from app.kernel.binding import loopback
@@ -61,6 +61,17 @@ class Line:
             for n, (artist, title) in enumerate(plays)
         ]
         self.services.listens.load([ListenerListens(listener_id, listens)], "tests")
+
+    def count_artists(self, listeners: int = 20) -> list[UUID]:
+        """Let new listeners have totals of artists only."""
+        people = [uuid4() for _ in range(listeners)]
+        counts = [
+            NewPlaycount(person, f"Artist {(number + step) % 10}", None, 5 + step)
+            for number, person in enumerate(people)
+            for step in range(6)
+        ]
+        self.services.listens.set_playcounts(counts, "library")
+        return people
 
     def two_tastes(self, listeners: int = 30) -> tuple[list[UUID], list[UUID]]:
         """Let two groups of new listeners play, each what it likes: rock of ten bands, jazz of ten others."""

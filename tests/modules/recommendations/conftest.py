@@ -1,4 +1,4 @@
-"""An instance of its own with the modules that make a model, in this process; feeds are followed when a test says so."""
+"""An instance of its own with the modules that make a model, in this process, moved by hand."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,0 +1,141 @@
+"""A snapshot holds what holds: the same plays are the same snapshot, and nobody's name is in it."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from app.contracts.accounts import ListenerErased
+from app.contracts.identity import identify
+from app.contracts.listens import NewPlaycount
+from app.contracts.training import SnapshotNotFound
+from app.modules.listens.service import forget_erased
+from app.modules.training.plays import Plays
+from tests.support.line import START, Line
+
+
+def taken(line: Line) -> Plays:
+    return line.training.snapshots.read(line.services.training.create_snapshot().snapshot_id)
+
+
+def plays_of(plays: Plays, artist: str, title: str) -> int:
+    key = identify(artist, title).recording_key.bytes
+    return int((plays.listens[:, 2] == plays.keys.index(key)).sum()) if key in plays.keys else 0
+
+
+def test_the_same_plays_are_the_same_snapshot(line: Line) -> None:
+    line.two_tastes(3)
+    first = line.services.training.create_snapshot()
+    listener = uuid4()
+    line.listen(listener, [("Gone again", "Song")])
+    other = line.services.training.create_snapshot()
+    line.services.listens.delete_listen(listener, START, identify("Gone again", "Song").recording_key)
+    again = line.services.training.create_snapshot()
+    assert other.snapshot_id != first.snapshot_id == again.snapshot_id
+    assert (first.rows, first.listeners, first.recordings) == (again.rows, again.listeners, again.recordings)
+
+
+def test_a_snapshot_that_goes_on_equals_one_from_the_beginning(line: Line) -> None:
+    line.two_tastes(2)
+    line.services.training.create_snapshot()
+    listener = uuid4()
+    line.listen(listener, [("Later", "One"), ("Later", "Two")])
+    line.services.listens.set_playcounts([NewPlaycount(listener, "Later", "One", 7)], "library")
+    line.services.listens.set_feedback(listener, "artists", identify("Later", "One").artist_key, -1)
+    goes_on = line.services.training.create_snapshot()
+    with line.database("training").begin() as session:
+        session.connection().exec_driver_sql("delete from snapshot")
+    assert line.services.training.create_snapshot().snapshot_id == goes_on.snapshot_id
+
+
+def test_a_snapshot_reads_back_what_was_played(line: Line) -> None:
+    artist, listener = f"Artist {uuid4()}", uuid4()
+    line.listen(listener, [(artist, "One"), (artist, "Two"), (artist, "One")])
+    line.services.listens.set_playcounts(
+        [NewPlaycount(listener, artist, "One", 7), NewPlaycount(listener, artist, None, 9)], "library"
+    )
+    line.services.listens.set_feedback(listener, "recordings", identify(artist, "Two").recording_key, 1)
+    plays = taken(line)
+    assert (plays_of(plays, artist, "One"), plays_of(plays, artist, "Two")) == (2, 1)
+    key = plays.keys.index(identify(artist, "One").artist_key.bytes)
+    counted = plays.playcounts[plays.playcounts[:, 3] == key]
+    assert sorted(counted[:, (1, 4)].tolist()) == [[0, 7], [1, 9]]
+    loved = plays.keys.index(identify(artist, "Two").recording_key.bytes)
+    assert plays.feedback[plays.feedback[:, 2] == loved][:, (1, 3)].tolist() == [[0, 1]]
+
+
+def test_the_last_word_on_a_total_or_an_opinion_holds(line: Line) -> None:
+    artist, listener = f"Artist {uuid4()}", uuid4()
+    identity = identify(artist, "One")
+    for plays_told, value in ((7, 1), (3, -1), (5, 0)):
+        line.services.listens.set_playcounts([NewPlaycount(listener, artist, "One", plays_told)], "library")
+        line.services.listens.set_feedback(listener, "recordings", identity.recording_key, value)
+        taken(line)
+    plays = taken(line)
+    key = plays.keys.index(identity.recording_key.bytes)
+    assert plays.playcounts[plays.playcounts[:, 2] == key][:, 4].tolist() == [5]
+    assert not (plays.feedback[:, 2] == key).any()
+
+
+def test_an_erased_person_is_in_no_later_snapshot(line: Line) -> None:
+    artist, listener = f"Artist {uuid4()}", uuid4()
+    line.listen(listener, [(artist, "One")])
+    before = taken(line)
+    assert plays_of(before, artist, "One") == 1
+    with line.database("listens").begin() as session:
+        forget_erased(session, [ListenerErased(listener)])
+    after = taken(line)
+    assert plays_of(after, artist, "One") == 0
+    assert len(after.people) == len(before.people) - 1
+
+
+def test_no_name_and_no_listener_is_in_the_files(line: Line) -> None:
+    artist, listener = f"Artist {uuid4()}", uuid4()
+    line.listen(listener, [(artist, "A title of its own")])
+    snapshot = line.services.training.create_snapshot()
+    for file in (line.settings.data_dir / "snapshots" / snapshot.snapshot_id).iterdir():
+        content = file.read_bytes()
+        assert not any(secret in content for secret in (artist.encode(), b"A title of its own", listener.bytes))
+
+
+def test_a_damaged_file_is_found_and_replaced_by_the_next_snapshot(line: Line) -> None:
+    line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
+    snapshot = line.services.training.create_snapshot()
+    assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
+    file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "listens.parquet"
+    file.write_bytes(file.read_bytes()[:-1])
+    check = line.services.training.verify_snapshot(snapshot.snapshot_id)
+    assert (check.is_intact, check.damaged_files) == (False, ["listens.parquet"])
+    assert line.services.training.create_snapshot().snapshot_id == snapshot.snapshot_id
+    assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
+
+
+def test_a_run_on_a_damaged_snapshot_fails_and_says_so(line: Line) -> None:
+    line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
+    snapshot = line.services.training.create_snapshot()
+    file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "manifest.json"
+    kept = file.read_bytes()
+    file.write_bytes(kept.replace(b'"rows"', b'"wors"'))
+    failed = line.train("artists", snapshot.snapshot_id)
+    file.write_bytes(kept)
+    assert failed.state == "failed"
+    assert "manifest.json" in str(failed.error)
+
+
+def test_a_beginning_finds_a_snapshot(line: Line) -> None:
+    line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
+    snapshot = line.services.training.create_snapshot()
+    assert line.services.training.get_snapshot(snapshot.snapshot_id[:16]) == snapshot
+    assert line.services.training.list_snapshots()[0] == snapshot
+    for unknown in ("0" * 16, "", "%", snapshot.snapshot_id + "0"):
+        with pytest.raises(SnapshotNotFound):
+            line.services.training.get_snapshot(unknown)
+
+
+def test_a_deleted_listen_is_one_play_less(line: Line) -> None:
+    artist, listener = f"Artist {uuid4()}", uuid4()
+    line.listen(listener, [(artist, "One")])
+    line.listen(listener, [(artist, "One")], days=1)
+    assert plays_of(taken(line), artist, "One") == 2
+    line.services.listens.delete_listen(listener, START + timedelta(days=1), identify(artist, "One").recording_key)
+    assert plays_of(taken(line), artist, "One") == 1
