@@ -23,6 +23,8 @@ def bell(settings: Settings) -> Callable[[UUID], None]:
     lock = threading.Lock()
 
     def ring(run_id: UUID) -> None:
+        if not settings.broker_url:
+            return
         with lock:
             if not made:
                 made.append(_impatient(make_celery(settings)))
