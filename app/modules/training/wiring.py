@@ -2,6 +2,9 @@
 
 import time
 
+from app.contracts.events import FeedPage
+from app.contracts.listens import TrainingEvent
+from app.kernel import context
 from app.kernel.module import Wired, Wiring
 from app.modules.training.bell import bell
 from app.modules.training.service import TrainingService
@@ -11,11 +14,13 @@ REAP_EVERY_S = 5.0
 
 
 def build(w: Wiring) -> Wired:
-    snapshots = Snapshots(
-        w.database,
-        w.settings.data_dir / "snapshots",
-        lambda after, limit: w.services.listens.training_feed(after, limit),
-    )
+    def pull(after: str, limit: int) -> FeedPage[TrainingEvent]:
+        # for nobody: whoever asks for a snapshot may not read the feed themselves
+        with context.acting_as(context.SYSTEM):
+            page: FeedPage[TrainingEvent] = w.services.listens.training_feed(after, limit)
+            return page
+
+    snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull)
     service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings))
     return Wired(service, tick=Reaping(service).tick)
 
