@@ -44,7 +44,7 @@ def must_prove() -> Response | None:
 
 @contextlib.contextmanager
 def recorded(services: Services, act: str, subject: object = "", **details: Any) -> Iterator[None]:
-    """Write an act into the audit trail before doing it, and that it failed where it does.
+    """Write an act on another module into the audit trail before doing it, and that it failed where it does.
 
     Where the trail can't be written the act does not happen.
     """

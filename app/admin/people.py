@@ -1,4 +1,7 @@
-"""The people of this instance: create, invite, disable, a new password, delete."""
+"""The people of this instance: create, invite, disable, a new password, delete.
+
+`accounts` writes these acts into the audit trail itself, together with their effect.
+"""
 
 from functools import partial
 from typing import Annotated, Any
@@ -8,7 +11,7 @@ from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import Meta, Struct
 
-from app.admin.page import go, must_prove, or_none, recorded, say
+from app.admin.page import go, must_prove, or_none, say
 from app.contracts.accounts import InvalidName, LastAdmin, Listener, NameTaken, WeakPassword
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
@@ -81,8 +84,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         if prove := must_prove():
             return prove
         try:
-            with recorded(services, "listener.create", form.name, is_admin=form.is_admin):
-                made = services.accounts.create_listener(form.name.strip(), form.password or None, form.is_admin)
+            made = services.accounts.create_listener(form.name.strip(), form.password or None, form.is_admin)
         except (NameTaken, InvalidName, WeakPassword) as error:
             return people_page(trouble=error.message, form=form), 422
         say(f"{made.name} has an account now.")
@@ -94,8 +96,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: InviteForm = parse_form(InviteForm)
         if form.is_admin and (prove := must_prove()):
             return prove
-        with recorded(services, "invitation.create", "", is_admin=form.is_admin):
-            made = services.accounts.create_invitation(form.is_admin)
+        made = services.accounts.create_invitation(form.is_admin)
         address = f"{site}{url_for('web.register', invitation=made.code)}"
         what = "An administrator" if made.is_admin else "One person"
         return people_page(
@@ -107,10 +108,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: DisableForm = parse_form(DisableForm)
         if prove := must_prove():
             return prove
-        act = "listener.disable" if form.is_disabled else "listener.enable"
         try:
-            with recorded(services, act, listener_id, name=form.name):
-                services.accounts.set_disabled(listener_id, form.is_disabled)
+            services.accounts.set_disabled(listener_id, form.is_disabled)
             say(f"{form.name} is {'barred and signed out' if form.is_disabled else 'readmitted'}.")
         except LastAdmin as error:
             say(error.message, tone="problem")
@@ -121,8 +120,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: PersonForm = parse_form(PersonForm)
         if prove := must_prove():
             return prove
-        with recorded(services, "listener.reset", listener_id, name=form.name):
-            code = services.accounts.create_reset(listener_id)
+        code = services.accounts.create_reset(listener_id)
         address = f"{site}{url_for('web.reset', code=code)}"
         return people_page(
             link={"address": address, "says": f"{form.name} can set a new password with this link", "until": None}
@@ -148,8 +146,7 @@ def add_deletion(bp: Blueprint, services: Services) -> None:
             trouble = "That is not the name. Nothing was deleted."
             return render_template("admin/person_delete.html", person=person, trouble=trouble), 422
         try:
-            with recorded(services, "listener.delete", listener_id, name=person.name):
-                services.accounts.delete_listener(listener_id)
+            services.accounts.delete_listener(listener_id)
             say(f"{person.name} is deleted, with everything that was kept of them.")
         except LastAdmin as error:
             say(error.message, tone="problem")

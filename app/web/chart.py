@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 
 from app.contracts.listens import Bucket
-from app.web.look import local
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 12, 26
@@ -43,7 +42,7 @@ class Chart:
     floor: int = HEIGHT - BOTTOM
 
 
-def bar_chart(buckets: Sequence[Bucket]) -> Chart:
+def bar_chart(buckets: Sequence[Bucket], zone: tzinfo) -> Chart:
     """Return the chart of a series of buckets, oldest first; empty where there are none."""
     top = nice_ceiling(max((b.plays for b in buckets), default=0))
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -58,7 +57,7 @@ def bar_chart(buckets: Sequence[Bucket]) -> Chart:
                 y=round(TOP + inner_height - height, 2),
                 width=round(max(step * 0.76, 0.6), 2),
                 height=round(height, 2),
-                label=label_of(bucket),
+                label=label_of(bucket, zone),
                 plays=bucket.plays,
                 has_tick=place % every == every // 2,
                 is_extra=place // every % 2 == 1,
@@ -77,9 +76,9 @@ def short(value: int) -> str:
     return str(value)
 
 
-def label_of(bucket: Bucket) -> str:
+def label_of(bucket: Bucket, zone: tzinfo) -> str:
     """Return a bucket's name by its length: a day, a month or a year."""
-    start, length = local(bucket.start), bucket.end - bucket.start
+    start, length = bucket.start.astimezone(zone), bucket.end - bucket.start
     if length > timedelta(days=300):
         return f"{start:%Y}"
     if length > timedelta(days=25):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from app.contracts.listens import Kind, PopularItem
 from app.contracts.recommendations import Recommendation, Recommendations
@@ -34,10 +34,11 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.get("/")
     def home() -> Answer:
         listener_id = me()
-        recordings, artists, recent = gather(
+        recordings, artists, recent, feedback = gather(
             partial(services.recommendations.recommend, listener_id, "recordings", RECORDINGS),
             partial(services.recommendations.recommend, listener_id, "artists", ARTISTS),
             partial(services.listens.history, listener_id, limit=RECENT),
+            partial(services.listens.get_feedback, listener_id),
         )
         if not recordings or not artists:
             popular = gather(
@@ -46,10 +47,12 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             )
             recordings, artists = recordings or popular_part(popular[0]), artists or popular_part(popular[1])
         listens = recent.value.listens if recent else []
+        said = {item.key: item.value for item in feedback.value} if feedback else {}
         return render(
             "web/home.html",
-            recordings=recordings,
-            artists=artists,
+            recordings=without_hidden(recordings, said),
+            artists=without_hidden(artists, said),
+            said=said,
             recent=recent,
             is_new=bool(recent) and len(listens) < min(RECENT, FEW_PLAYS),
             is_demo=any(listen.client == DEMO_CLIENT for listen in listens),
@@ -64,11 +67,11 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         which: Kind = "artists" if kind == "artists" else "recordings"
         services.listens.set_feedback(me(), which, key, form.value)
         undo = {"value": form.before, "before": form.value, "title": form.title}
-        notes.add(said(form, which), undo=f"/feedback/{kind}/{key}", fields=undo)
+        notes.add(words_for(form, which), undo=f"/feedback/{kind}/{key}", fields=undo)
         return back("/")
 
 
-def said(form: FeedbackForm, kind: Kind) -> str:
+def words_for(form: FeedbackForm, kind: Kind) -> str:
     name = form.title or ("this artist" if kind == "artists" else "this recording")
     if form.value == 1:
         return f"You love {name}. It counts from now on."
@@ -76,6 +79,14 @@ def said(form: FeedbackForm, kind: Kind) -> str:
         where = "Nothing by them is" if kind == "artists" else "It is not"
         return f"{name} is hidden. {where} suggested any more."
     return f"{name} is neither loved nor hidden now."
+
+
+def without_hidden(part: Part[Recommendations], said: dict[UUID, int]) -> Part[Recommendations]:
+    """Return a part without what was hidden a moment ago, which recommendations may not have heard of yet."""
+    if not part:
+        return part
+    kept = [item for item in part.value.items if said.get(item.key) != -1 and said.get(item.artist_key) != -1]
+    return Part(structs.replace(part.value, items=kept))
 
 
 def popular_part(part: Part[list[PopularItem]]) -> Part[Recommendations]:

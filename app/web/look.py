@@ -91,9 +91,9 @@ def local(moment: datetime) -> datetime:
     return moment.astimezone(look().zone)
 
 
-def day_name(moment: datetime, now: datetime) -> str:
+def day_name(moment: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a day as people say it: Today, Yesterday, Tuesday 3 March, with the year where it is another one."""
-    day, today = local(moment).date(), local(now).date()
+    day, today = moment.astimezone(zone).date(), now.astimezone(zone).date()
     if day == today:
         return "Today"
     if day == today - timedelta(days=1):
@@ -102,7 +102,7 @@ def day_name(moment: datetime, now: datetime) -> str:
     return name if day.year == today.year else f"{name} {day.year}"
 
 
-def ago(moment: datetime, now: datetime) -> str:
+def ago(moment: datetime, now: datetime, zone: tzinfo) -> str:
     """Return how long ago, in the coarsest unit that says enough."""
     seconds = (now - moment).total_seconds()
     if seconds < 60:
@@ -111,5 +111,5 @@ def ago(moment: datetime, now: datetime) -> str:
         if seconds < limit:
             count = int(seconds // length)
             return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    then = local(moment)
+    then = moment.astimezone(zone)
     return f"{then.day} {then:%B %Y}"

@@ -82,7 +82,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def day_of(moment: datetime) -> str:
-    return look.day_name(moment, datetime.now(UTC))
+    return look.day_name(moment, datetime.now(UTC), look.look().zone)
 
 
 def time_of(moment: datetime) -> str:
@@ -95,7 +95,7 @@ def moment_of(moment: datetime) -> str:
 
 
 def ago(moment: datetime) -> str:
-    return look.ago(moment, datetime.now(UTC))
+    return look.ago(moment, datetime.now(UTC), look.look().zone)
 
 
 def size(count: int) -> str:

@@ -54,7 +54,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             )
         except InvalidRange as error:
             return render("web/statistics.html", query=query, ranges=RANGES, trouble=error.message), 422
-        chart = Part(bar_chart(activity.value.buckets)) if activity else activity
+        chart = Part(bar_chart(activity.value.buckets, look.look().zone)) if activity else activity
         return render(
             "web/statistics.html",
             query=query,

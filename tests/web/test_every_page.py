@@ -1,0 +1,162 @@
+"""What must hold on every page: no barrier that axe finds, nothing refused by the policy, no sideways scrolling."""
+
+import re
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import urllib3
+from sqlalchemy import text
+
+from tests.support.people import Person
+from tests.web.conftest import HOSTILE, Site, Visit
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
+CHECK = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
+WIDTHS, THEMES = (360, 1280), ("light", "dark")
+
+OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs")
+OWN = (
+    "/",
+    "/history",
+    "/history?q=nothing+like+that",
+    "/search",
+    "/search?q=Shore",
+    "/search?q=zzzzqqqq",
+    "/artists/{artist}",
+    "/playlists",
+    "/playlists/{playlist}",
+    "/playlists/{playlist}/delete",
+    "/playlists/add?artist=a&title=b",
+    "/statistics",
+    "/statistics?range=this_week",
+    "/statistics?from=2020-01-01&to=2020-02-01",
+    "/account",
+    "/account/delete",
+)
+ADMIN = (
+    "/admin/",
+    "/admin/runs",
+    "/admin/runs/{run}",
+    "/admin/models",
+    "/admin/users",
+    "/admin/users/{person}/delete?name={name}",
+    "/admin/audit",
+    "/admin/prove",
+)
+
+
+def address(page: str, site: Site) -> str:
+    return page.format(
+        artist=site.artist_key,
+        playlist=site.playlist_id,
+        run=site.run_id,
+        person=site.listener.listener_id,
+        name=site.listener.name,
+    )
+
+
+def viewer(page: str, site: Site) -> Person | None:
+    return None if page in OPEN else site.admin if page in ADMIN else site.listener
+
+
+@pytest.mark.parametrize("path", OPEN + OWN + ADMIN)
+def test_a_page_has_no_barriers_in_any_look(path: str, site: Site, visit: Visit) -> None:
+    page = visit(viewer(path, site))
+    reply = page.goto(address(path, site))
+    assert reply is not None
+    assert reply.status == 200
+    page.evaluate(AXE)
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{path} is {too_wide} px too wide at {width}"
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # colours do not fade
+            found += [
+                (width, theme, violation["id"], [node["html"][:160] for node in violation["nodes"][:3]])
+                for violation in page.evaluate(CHECK)
+            ]
+    assert not found, found
+
+
+def test_the_pages_of_errors_have_no_barriers(site: Site, visit: Visit) -> None:
+    missing = urllib3.request(
+        "GET", f"{site.base_url}/nowhere", headers={"Cookie": f"segue_access={site.listener.token}"}, redirect=False
+    )
+    assert missing.status == 404
+    page = visit(site.listener)
+    page.goto("/login?again=1")
+    page.set_content(missing.data.decode().replace('href="/', f'href="{site.base_url}/'))
+    page.evaluate(AXE)
+    assert page.evaluate(CHECK) == []
+
+
+def test_nothing_in_a_page_is_inline(site: Site) -> None:
+    for path in OPEN + OWN + ADMIN:
+        page = get(site, path).data.decode()
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page), path
+
+
+def test_a_script_in_a_title_is_text(site: Site, visit: Visit) -> None:
+    page = visit(site.listener)
+    for path in ("/", "/history"):
+        page.goto(path)
+        assert page.get_by_text(HOSTILE).count() >= 1
+        assert page.title() != "broken in"
+
+
+def test_following_every_link_changes_nothing_and_never_fails(site: Site) -> None:
+    for person in (site.listener, site.admin):
+        before = counts(site)
+        seen: set[str] = set()
+        waiting = ["/", *(address(p, site) for p in (ADMIN if person.actor.is_admin else OWN))]
+        while waiting and len(seen) < 250:
+            path = waiting.pop(0)
+            if path in seen:
+                continue
+            seen.add(path)
+            reply = get(site, path, person)
+            assert reply.status < 400, f"{path}: {reply.status}"
+            if reply.headers["Content-Type"].startswith("text/html"):
+                waiting += links(path, reply.data.decode())
+        assert len(seen) > 20
+        assert counts(site) == before
+
+
+def get(site: Site, path: str, person: Person | None = None) -> urllib3.BaseHTTPResponse:
+    person = person or viewer(path, site)
+    cookie = {"Cookie": f"segue_access={person.token}"} if person else {}
+    return urllib3.request("GET", site.base_url + address(path, site), headers=cookie, redirect=False, timeout=20)
+
+
+def links(path: str, page: str) -> list[str]:
+    """Return the addresses on this site that a page leads to, one of each form of page and few of many alike."""
+    found = []
+    for href in re.findall(r'<a\s[^>]*href="([^"]+)"', page):
+        parts = urlsplit(urljoin(path, href.replace("&amp;", "&")))
+        if not parts.netloc and not parts.path.startswith("/admin/users/"):
+            found.append(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return found[:40]
+
+
+COUNTED = {
+    "listens": ("listen", "feedback"),
+    "playlists": ("playlist",),
+    "accounts": ("listener", "api_token", "audit", "session"),
+    "training": ("run", "model"),
+}
+
+
+def counts(site: Site) -> dict[str, int]:
+    found = {}
+    for module, tables in COUNTED.items():
+        database = site.stack.database(module)
+        with database.begin() as session:
+            for table in tables:
+                found[f"{module}.{table}"] = session.execute(text(f"select count(*) from {table}")).scalar_one()
+        database.dispose()
+    return found
