@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.contracts.listens import (
+    MAX_BATCH,
     Activity,
+    BatchTooLarge,
     Entity,
     Feedback,
     InvalidRange,
@@ -32,13 +34,6 @@ KINDS: tuple[Kind, ...] = ("recordings", "artists")
 ENTITIES: tuple[Entity, ...] = ("artists", "releases", "recordings")
 
 
-class Submission(Struct, frozen=True, forbid_unknown_fields=True):
-    """`listens` are looked at one by one: a bad one is reported by its index and does not fail the others."""
-
-    listens: list[dict[str, Any]]
-    client: Annotated[str, Meta(max_length=100)] = "api"
-
-
 class PublicListen(Struct, frozen=True, forbid_unknown_fields=True):
     """`listened_at` is UNIX seconds or ISO 8601, the start of the play."""
 
@@ -49,6 +44,17 @@ class PublicListen(Struct, frozen=True, forbid_unknown_fields=True):
     release_artist: str | None = None
     duration_ms: int | None = None
     recording_mbid: UUID | None = None
+
+
+# Written out where it is used: no type of the body refers to it.
+LISTEN_SCHEMA = msgspec.json.schema(PublicListen)["$defs"]["PublicListen"]
+
+
+class Submission(Struct, frozen=True, forbid_unknown_fields=True):
+    """`listens` are looked at one by one: a bad one is reported by its index and does not fail the others."""
+
+    listens: Annotated[list[Any], Meta(extra_json_schema={"items": LISTEN_SCHEMA, "maxItems": MAX_BATCH})]
+    client: Annotated[str, Meta(max_length=100)] = "api"
 
 
 class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +106,8 @@ def me() -> UUID:
 @api.route("POST", "/listens", body=Submission, returns=SubmitResult, scope="scrobble")
 def submit(services: Services, *, body: Submission) -> SubmitResult:
     """Submit up to 1000 listens; valid ones are stored once, invalid ones are reported by index."""
+    if len(body.listens) > MAX_BATCH:
+        raise BatchTooLarge
     listens, positions, rejected = [], [], []
     for index, raw in enumerate(body.listens):
         try:
@@ -112,17 +120,20 @@ def submit(services: Services, *, body: Submission) -> SubmitResult:
     return SubmitResult(result.accepted, result.duplicate, sorted(refused, key=lambda r: r.index))
 
 
-def _listen(raw: dict[str, Any]) -> NewListen:
+def _listen(raw: Any) -> NewListen:
     given = msgspec.convert(raw, PublicListen)
     fields = {name: getattr(given, name) for name in given.__struct_fields__}
-    return NewListen(**{**fields, "listened_at": _time(given.listened_at)})
+    return NewListen(**{**fields, "listened_at": _in_utc(_time(given.listened_at))})
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _time(said: int | float | str) -> datetime:
     try:
         if isinstance(said, str) and not said.isdigit():
-            found = datetime.fromisoformat(said)
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
+            return datetime.fromisoformat(said)
         return datetime.fromtimestamp(float(said), UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"listened_at {str(said)[:40]!r} is neither UNIX seconds nor ISO 8601") from None
@@ -138,7 +149,7 @@ def history(services: Services, *, query: HistoryQuery) -> ListenPage:
 def delete(services: Services, *, listened_at: str, recording: UUID) -> None:
     """Delete a listen."""
     try:
-        services.listens.delete_listen(me(), _time(listened_at), recording)
+        services.listens.delete_listen(me(), _in_utc(_time(listened_at)), recording)
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
 
@@ -159,6 +170,7 @@ def activity(services: Services, *, query: StatisticsQuery) -> Activity:
 
 
 def _moment(said: str | None) -> datetime | None:
+    """Read a time; one without zone stays so: the service takes it in the zone of the query."""
     if said is None:
         return None
     try:

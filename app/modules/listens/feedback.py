@@ -21,10 +21,17 @@ SET = text(
 UNSET = text("delete from feedback where listener_id = :listener and kind = :kind and key = :key")
 
 NAMES = """
-    select distinct on ({key}) {key} as key, title, artist
-    from listen
-    where listener_id = :listener and {key} = any(:keys)
-    order by {key}, listened_at desc
+    select distinct on (key) key, title, artist
+    from (
+        select {key} as key, title, artist, listened_at
+        from listen
+        where listener_id = :listener and {key} = any(:keys)
+        union all
+        select item_key, title, artist, '-infinity'
+        from playcount
+        where listener_id = :listener and kind = :kind and item_key = any(:keys)
+    ) named
+    order by key, listened_at desc
 """
 
 
@@ -55,7 +62,8 @@ def read(session: Session, listener_id: UUID, kind: Kind | None, value: int | No
     for of, column in (("recordings", "recording_key"), ("artists", "artist_key")):
         keys = [row.key for row in rows if row.kind == of]
         if keys:
-            found = session.execute(text(NAMES.format(key=column)), {"listener": listener_id, "keys": keys})
+            given = {"listener": listener_id, "kind": of, "keys": keys}
+            found = session.execute(text(NAMES.format(key=column)), given)
             names |= {(of, row.key): row for row in found}
     return [_named(row, names.get((row.kind, row.key))) for row in rows]
 

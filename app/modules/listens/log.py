@@ -1,77 +1,110 @@
-"""Writing listens: insert, recognise the same play sent twice, delete; each with its events in the same transaction."""
+"""Writing listens: insert, recognise one play told twice, delete, erase; events in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Listened, ListenNotFound, Unlistened
+from app.contracts.listens import ListenerForgotten, ListenNotFound, Unlistened
 from app.kernel import feed
 
-# One play reported by two clients: their clocks and what they call the start differ by some seconds.
+# One play told by two clients: their clocks and what they call the start differ by some seconds.
 SAME_PLAY_S = 30
+# A client that tells when a play was submitted may be late by the whole play and a while.
+SUBMITTED_LATE_S = 60
+# The longest such play that is looked for: it bounds the part of the index that each new listen reads.
+REACH_S = 3600
 
-INSERT = text(
+LOCK_SPACE = 0x6C697374  # apart from other advisory locks of the same database
+# Locks of that many groups of listeners, since a bulk load of 50,000 listeners would exhaust the server's lock table.
+LOCKS = 1024
+
+LOCK = text(
+    f"""
+    select pg_advisory_xact_lock({LOCK_SPACE}, number)
+    from (
+        select distinct (hashtextextended(cast(id as text), 0) & {LOCKS - 1})::integer as number
+        from unnest(cast(:ids as uuid[])) id
+        order by number
+    ) ordered
+    """  # noqa: S608
+)
+ERASED = text(
     """
-    insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
-                        artist, title, release, duration_ms, client, extra, duplicate_of)
-    select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
-           r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, same.listened_at
-    from jsonb_to_recordset(cast(:rows as jsonb)) as r (
-             listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid, release_key uuid,
-             artist text, title text, release text, duration_ms integer, client text, extra jsonb)
-    left join lateral (
-        select e.listened_at
-        from listen e
-        where e.listener_id = r.listener_id
-          and e.listened_at > r.listened_at - make_interval(secs => :seconds)
-          and e.listened_at < r.listened_at + make_interval(secs => :seconds)
-          and e.recording_key = r.recording_key
-          and e.client <> r.client
-          and e.duplicate_of is null
-        limit 1
-    ) same on true
-    on conflict do nothing
-    returning listener_id, listened_at, recording_key, artist_key, release_key, artist, title, release, duplicate_of
+    select cast(payload->>'listener_id' as uuid)
+    from event
+    where payload->>'type' = 'listener_forgotten' and payload->>'listener_id' = any(:ids)
     """
 )
+
+# The events of a batch are written beside it: sent back here and there again they would double its time.
+INSERT = text(
+    f"""
+    with stored as (
+        insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
+                            artist, title, release, duration_ms, client, extra, duplicate_of)
+        select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
+               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, same.listened_at
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+                 listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid, release_key uuid,
+                 artist text, title text, release text, duration_ms integer, client text, extra jsonb)
+        left join lateral (
+            select e.listened_at
+            from listen e
+            where e.listener_id = r.listener_id
+              and e.listened_at > r.listened_at - interval '{REACH_S} s'
+              and e.listened_at < r.listened_at + interval '{REACH_S} s'
+              and e.recording_key = r.recording_key
+              and e.duplicate_of is null
+              and e.client <> r.client
+              and abs(extract(epoch from e.listened_at - r.listened_at)) <
+                  case when 'submission' in (e.extra->>'listened_at_is', r.extra->>'listened_at_is')
+                       then greatest(coalesce(r.duration_ms, e.duration_ms) / 1000 + {SUBMITTED_LATE_S}, {SAME_PLAY_S})
+                       else {SAME_PLAY_S}
+                  end
+            order by abs(extract(epoch from e.listened_at - r.listened_at))
+            limit 1
+        ) same on true
+        on conflict do nothing
+        returning *
+    ), told as (
+        insert into event (payload)
+        select jsonb_build_object(
+                   'type', 'listened', 'listener_id', listener_id, 'listened_at', listened_at,
+                   'recording_key', recording_key, 'artist_key', artist_key, 'release_key', release_key,
+                   'artist', artist, 'title', title, 'release', release)
+        from stored
+        where duplicate_of is null
+    )
+    select count(*) from stored where duplicate_of is null
+    """  # noqa: S608
+)
+
+
+def lock_listeners(session: Session, listener_ids: Collection[UUID]) -> set[UUID]:
+    """Wait until nobody else writes of these listeners; return those who were erased, of whom nothing may be stored.
+
+    So of two clients that tell one play one is the later, and a submission that was under way when its person was
+    erased leaves nothing behind.
+    """
+    session.execute(LOCK, {"ids": list(listener_ids)})
+    return set(session.execute(ERASED, {"ids": [str(each) for each in listener_ids]}).scalars())
 
 
 def insert(session: Session, rows: Sequence[dict[str, Any]]) -> int:
     """Store rows and tell followers; return how many are plays not known yet, by this client or another."""
     if not rows:
         return 0
-    stored = session.execute(INSERT, {"rows": msgspec.json.encode(list(rows)).decode(), "seconds": SAME_PLAY_S}).all()
-    new = [listened(row) for row in stored if row.duplicate_of is None]
-    feed.append(session, new)
-    return len(new)
-
-
-def listened(row: Row[Any]) -> Listened:
-    return Listened(
-        row.listener_id,
-        row.listened_at,
-        row.recording_key,
-        row.artist_key,
-        row.release_key,
-        row.artist,
-        row.title,
-        row.release,
-    )
-
-
-def lock_listener(session: Session, listener_id: UUID) -> None:
-    """Let one transaction at a time write a listener's listens: of two clients telling one play, one is the later."""
-    session.execute(text("select pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": str(listener_id)})
+    return int(session.execute(INSERT, {"rows": msgspec.json.encode(list(rows)).decode()}).scalar_one())
 
 
 def delete(session: Session, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
-    """Delete a listen; a repeat of it that was hidden comes back in its place. Raises ListenNotFound."""
-    lock_listener(session, listener_id)
+    """Delete a listen; what was hidden as a repeat of it comes back. Raises ListenNotFound."""
+    lock_listeners(session, [listener_id])
     key = {"listener": listener_id, "at": listened_at, "recording": recording_key}
     gone = session.execute(
         text(
@@ -88,48 +121,33 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
     if gone.duplicate_of is not None:
         return
     feed.append(session, [Unlistened(listener_id, listened_at, recording_key, gone.artist_key)])
-    _revive(session, key)
-
-
-def _revive(session: Session, key: dict[str, Any]) -> None:
-    revived = session.execute(
+    hidden = session.execute(
         text(
-            """
-            update listen set duplicate_of = null
-            where (listener_id, listened_at, recording_key) = (
-                select listener_id, listened_at, recording_key
-                from listen
-                where listener_id = :listener
-                  and listened_at between cast(:at as timestamptz) - interval '1 day'
-                                      and cast(:at as timestamptz) + interval '1 day'
-                  and recording_key = :recording and duplicate_of = :at
-                order by listened_at
-                limit 1
-            )
-            returning listener_id, listened_at, recording_key, artist_key, release_key, artist, title, release
-            """
+            f"""
+            delete from listen
+            where listener_id = :listener
+              and listened_at > cast(:at as timestamptz) - interval '{REACH_S} s'
+              and listened_at < cast(:at as timestamptz) + interval '{REACH_S} s'
+              and recording_key = :recording and duplicate_of = :at
+            returning to_jsonb(listen) as row, inserted_at
+            """  # noqa: S608
         ),
         key,
-    ).one_or_none()
-    if revived is None:
-        return
-    session.execute(
-        text(
-            """
-            update listen set duplicate_of = :new
-            where listener_id = :listener
-              and listened_at between cast(:at as timestamptz) - interval '1 day'
-                                  and cast(:at as timestamptz) + interval '1 day'
-              and recording_key = :recording and duplicate_of = :at
-            """
-        ),
-        {**key, "new": revived.listened_at},
-    )
-    feed.append(session, [listened(revived)])
+    ).all()
+    # Stored again in their order, each finds out anew whose repeat it is: as many as clients told of one play.
+    for each in sorted(hidden, key=lambda found: found.inserted_at):
+        insert(session, [each.row])
 
 
-def forget(session: Session, listener_id: UUID) -> None:
-    """Erase everything of a person, their part of the log included."""
+def forget(session: Session, listener_ids: Collection[UUID]) -> None:
+    """Erase everything of people, their part of the log included, and tell followers."""
+    lock_listeners(session, listener_ids)
     for table in ("listen", "playcount", "feedback"):
-        session.execute(text(f"delete from {table} where listener_id = :id"), {"id": listener_id})  # noqa: S608
-    session.execute(text("delete from event where payload->>'listener_id' = :id"), {"id": str(listener_id)})
+        session.execute(
+            text(f"delete from {table} where listener_id = any(:ids)"),  # noqa: S608
+            {"ids": list(listener_ids)},
+        )
+    session.execute(
+        text("delete from event where payload->>'listener_id' = any(:ids)"), {"ids": [str(i) for i in listener_ids]}
+    )
+    feed.append(session, [ListenerForgotten(each) for each in listener_ids])

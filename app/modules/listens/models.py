@@ -24,7 +24,10 @@ class Base(DeclarativeBase):
 
 
 class ListenRow(Base):
-    """`duplicate_of` is the time of the listen that this one repeats (same listener, same recording): hidden then."""
+    """A play, at a whole second. `duplicate_of` is the time of the listen that it repeats: it is hidden then.
+
+    `extra` is what else a client told; `listened_at_is: "submission"` in it says that its time is not the start.
+    """
 
     __tablename__ = "listen"
 

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.contracts.listens import Bucket, InvalidRange, Range
 
+# Nothing that is asked for lies beyond, and calendars and time zones still work there.
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MONTHS = {"month": 1, "quarter": 3, "half_yearly": 6, "year": 12}
 
 
@@ -16,16 +18,28 @@ def zone(name: str) -> ZoneInfo:
         raise InvalidRange(f"{name[:60]!r} is not the name of a time zone") from None
 
 
+def between(start: datetime | None, end: datetime | None, timezone: str) -> tuple[datetime | None, datetime | None]:
+    """Return an explicit range in UTC; a time without zone is one of the listener's. Raises InvalidRange."""
+    local = zone(timezone)
+    found = [side.replace(tzinfo=local) if side and side.tzinfo is None else side for side in (start, end)]
+    if any(side is not None and not EARLIEST <= side <= LATEST for side in found):
+        raise InvalidRange("a range lies between 1970 and 2200")
+    start, end = (side and side.astimezone(UTC) for side in found)
+    if start is not None and end is not None and start >= end:
+        raise InvalidRange("the range ends before it begins")
+    return start, end
+
+
 def span(range: Range, now: datetime, timezone: str) -> tuple[datetime | None, datetime | None]:
     """Return start and end (exclusive) of a range in UTC; None for an open side.
 
-    The words of ListenBrainz: this_week, this_month and this_year run until now; week, month, quarter, half_yearly and
-    year are the last complete ones. Weeks begin on Monday.
+    The words of ListenBrainz: this_week, this_month and this_year are the current ones, with what is still to come of
+    them; week, month, quarter, half_yearly and year are the last complete ones. Weeks begin on Monday.
     """
+    local = now.astimezone(zone(timezone))
     if range == "all_time":
         return None, None
-    local = now.astimezone(zone(timezone))
-    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = midnight(local)
     monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
     if range == "this_week":
         start, end = monday, monday + timedelta(days=7)
@@ -42,6 +56,11 @@ def span(range: Range, now: datetime, timezone: str) -> tuple[datetime | None, d
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
+def midnight(local: datetime) -> datetime:
+    """Return when the day began: where the clock was set back to midnight, the first of the two."""
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
 def add_months(day: datetime, months: int) -> datetime:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return day.replace(year=year, month=month + 1)
@@ -50,7 +69,7 @@ def add_months(day: datetime, months: int) -> datetime:
 def buckets(start: datetime, end: datetime, timezone: str) -> list[tuple[datetime, datetime]]:
     """Cut a span into days, months or years of a time zone, whichever gives a readable number of them."""
     days = (end - start).total_seconds() / 86400
-    local = start.astimezone(zone(timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    local = midnight(start.astimezone(zone(timezone)))
     months = 0
     if days > 62:
         local, months = local.replace(day=1), 1

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.contracts.identity import EmptyName, artist_key, identify
 from app.contracts.listens import NewPlaycount, PlaycountSet, Rejection
 from app.kernel import feed
+from app.modules.listens.validation import Rejected, check_text
 
 UPSERT = text(
     """
@@ -33,22 +34,30 @@ UPSERT = text(
 )
 
 
-def put(session: Session, playcounts: Sequence[NewPlaycount], source: str) -> tuple[int, int, list[Rejection]]:
-    """Store totals; return how many changed, how many stood already, and which were refused.
+def checked(playcounts: Sequence[NewPlaycount]) -> tuple[list[tuple[int, dict[str, Any]]], list[Rejection]]:
+    """Return the rows of totals that can be stored, by index, and which can't."""
+    valid, rejected = [], []
+    for index, each in enumerate(playcounts):
+        try:
+            valid.append((index, _row(each)))
+        except Rejected as error:
+            rejected.append(Rejection(index, str(error)))
+    return valid, rejected
+
+
+def put(session: Session, rows: Sequence[dict[str, Any]], source: str) -> tuple[int, int]:
+    """Store totals and tell followers; return how many changed and how many stood already.
 
     Two rows that fall on one item add up.
     """
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    rejected = []
-    for index, each in enumerate(playcounts):
-        try:
-            row = _row(each)
-        except EmptyName:
-            rejected.append(Rejection(index, "artist or title is empty"))
-            continue
-        known = rows.setdefault((row["listener_id"], row["kind"], row["item_key"]), {**row, "plays": 0})
-        known["plays"] += row["plays"]
-    changed = session.execute(UPSERT, {"rows": msgspec.json.encode(list(rows.values())).decode(), "source": source})
+    totals: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        total = totals.setdefault((row["listener_id"], row["kind"], row["item_key"]), {**row, "plays": 0})
+        total["plays"] += row["plays"]
+    if not totals:
+        return 0, 0
+    given = msgspec.json.encode(list(totals.values())).decode()
+    changed = session.execute(UPSERT, {"rows": given, "source": source})
     events = [
         PlaycountSet(
             row.listener_id,
@@ -61,15 +70,20 @@ def put(session: Session, playcounts: Sequence[NewPlaycount], source: str) -> tu
         for row in changed
     ]
     feed.append(session, events)
-    return len(events), len(rows) - len(events), rejected
+    return len(events), len(totals) - len(events)
 
 
 def _row(each: NewPlaycount) -> dict[str, Any]:
-    if each.title is None:
-        kind, key, artist = "artists", artist_key(each.artist), artist_key(each.artist)
-    else:
-        identity = identify(each.artist, each.title)
-        kind, key, artist = "recordings", identity.recording_key, identity.artist_key
+    check_text("artist", each.artist)
+    check_text("title", each.title)
+    try:
+        if each.title is None:
+            kind, key, artist = "artists", artist_key(each.artist), artist_key(each.artist)
+        else:
+            identity = identify(each.artist, each.title)
+            kind, key, artist = "recordings", identity.recording_key, identity.artist_key
+    except EmptyName:
+        raise Rejected("artist or title is empty") from None
     return {
         "listener_id": each.listener_id,
         "kind": kind,

@@ -1,7 +1,9 @@
 """What most listeners played: counted anew now and then, read often."""
 
 import time
+from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -11,14 +13,14 @@ from app.kernel.db import Database
 KEPT = 500
 # Counting may take this share of the time at most, however many listens there are.
 SHARE = 0.02
-SHORTEST_PAUSE_S = 60.0
+SHORTEST_PAUSE_S = 5.0
 
 COUNT = """
-    insert into popular (kind, key, artist_key, title, artist, listeners, plays)
-    select :kind, key, artist_key, title, artist, listeners, plays
+    select :kind as kind, key, max(artist_key::text) as artist_key, max(title) as title, max(artist) as artist,
+           count(*) as listeners, sum(plays)::bigint as plays
     from (
-        select key, max(artist_key::text)::uuid as artist_key, max(title) as title, max(artist) as artist,
-               count(distinct listener_id) as listeners, sum(plays)::bigint as plays
+        select listener_id, key, max(artist_key::text) as artist_key, max(title) as title, max(artist) as artist,
+               sum(plays) as plays
         from (
             select {listen_key} as key, artist_key, {listen_title} as title, artist, listener_id, 1 as plays
             from listen where duplicate_of is null
@@ -26,11 +28,16 @@ COUNT = """
             select item_key, artist_key, coalesce(title, artist), artist, listener_id, plays
             from playcount where kind = :kind
         ) each
-        group by key
-    ) counted
+        group by listener_id, key
+    ) by_listener
+    group by key
     order by listeners desc, plays desc, key
     limit :kept
 """
+KINDS: tuple[tuple[Kind, str, str], ...] = (
+    ("recordings", "recording_key", "title"),
+    ("artists", "artist_key", "artist"),
+)
 
 
 class PopularCounter:
@@ -47,19 +54,31 @@ class PopularCounter:
         started = time.monotonic()
         with self.database.begin() as session:
             newest = session.execute(text("select coalesce(max(position), 0) from event")).scalar_one()
-            if newest != self._seen:
-                count(session)
-                self._seen = newest
-        took = time.monotonic() - started
-        self._next = time.monotonic() + max(SHORTEST_PAUSE_S, took / SHARE)
+        if newest != self._seen:
+            refresh(self.database)
+            self._seen = newest
+        self._next = time.monotonic() + max(SHORTEST_PAUSE_S, (time.monotonic() - started) / SHARE)
 
 
-def count(session: Session) -> None:
-    """Count both kinds anew, in the caller's transaction."""
-    session.execute(text("delete from popular"))
-    for kind, key, title in (("recordings", "recording_key", "title"), ("artists", "artist_key", "artist")):
-        statement = COUNT.format(listen_key=key, listen_title=title)
-        session.execute(text(statement), {"kind": kind, "kept": KEPT})
+def refresh(database: Database) -> None:
+    """Count both kinds anew.
+
+    Counting may take a while, so it is done before the transaction that writes: a writing one that stays open holds
+    back the feeds of every module.
+    """
+    with database.begin() as session:
+        counted = [row for kind in KINDS for row in _count(session, *kind)]
+    with database.begin() as session:
+        session.execute(text("delete from popular"))
+        session.execute(
+            text("insert into popular select * from jsonb_populate_recordset(null::popular, cast(:rows as jsonb))"),
+            {"rows": msgspec.json.encode(counted).decode()},
+        )
+
+
+def _count(session: Session, kind: Kind, key: str, title: str) -> list[dict[str, Any]]:
+    statement = COUNT.format(listen_key=key, listen_title=title)
+    return [dict(row._mapping) for row in session.execute(text(statement), {"kind": kind, "kept": KEPT})]
 
 
 def read(session: Session, kind: Kind, limit: int) -> list[PopularItem]:

@@ -18,7 +18,6 @@ from app.contracts.listens import (
     Feedback,
     InvalidRange,
     Kind,
-    ListenerForgotten,
     ListenerListens,
     ListenPage,
     ListensEvent,
@@ -40,12 +39,13 @@ from app.kernel.db import Database
 from app.modules.listens import feedback, history, log, periods, popular, statistics
 from app.modules.listens import playcounts as totals
 from app.modules.listens.training_feed import Pseudonyms
-from app.modules.listens.validation import Rejected, row_of
+from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
 MAX_PAGE = 1000
 MAX_FEED = 10_000
 EVENT = msgspec.json.Decoder(ListensEvent)
+DELETED = "this account was deleted"
 
 
 class ListensService:
@@ -59,42 +59,41 @@ class ListensService:
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
             raise BatchTooLarge
-        rows, rejected = self._rows(listener_id, listens, client)
-        with self.database.begin() as session:
-            log.lock_listener(session, listener_id)
-            accepted = log.insert(session, rows)
-        return SubmitResult(accepted, len(rows) - accepted, rejected)
+        return self._store([ListenerListens(listener_id, listens)], client)
 
     def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
         if sum(len(batch.listens) for batch in batches) > MAX_LOAD:
             raise BatchTooLarge(f"load at most {MAX_LOAD} listens at once")
-        rows: list[dict[str, Any]] = []
+        return self._store(batches, client)
+
+    def _store(self, batches: Sequence[ListenerListens], client: str) -> SubmitResult:
+        """Store what is valid in one transaction; indexes run over the listens of all batches."""
+        now, client = self.clock(), clean_name(client)
+        rows: list[tuple[int, dict[str, Any]]] = []
         rejected: list[Rejection] = []
         start = 0
         for batch in batches:
-            found, refused = self._rows(batch.listener_id, batch.listens, client)
-            rows += found
-            rejected += [Rejection(start + r.index, r.reason) for r in refused]
+            for index, listen in enumerate(batch.listens, start):
+                try:
+                    rows.append((index, row_of(batch.listener_id, listen, client, now)))
+                except Rejected as error:
+                    rejected.append(Rejection(index, str(error)))
             start += len(batch.listens)
         with self.database.begin() as session:
-            accepted = log.insert(session, rows)
-        return SubmitResult(accepted, len(rows) - accepted, rejected)
-
-    def _rows(
-        self, listener_id: UUID, listens: Sequence[NewListen], client: str
-    ) -> tuple[list[dict[str, Any]], list[Rejection]]:
-        now = self.clock()
-        rows, rejected = [], []
-        for index, listen in enumerate(listens):
-            try:
-                rows.append(row_of(listener_id, listen, client[:100], now))
-            except Rejected as error:
-                rejected.append(Rejection(index, str(error)))
-        return rows, rejected
+            erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
+            kept = [row for _, row in rows if row["listener_id"] not in erased]
+            accepted = log.insert(session, kept)
+        rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
+        return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
     def set_playcounts(self, playcounts: list[NewPlaycount], source: str) -> SubmitResult:
+        valid, rejected = totals.checked(playcounts)
         with self.database.begin() as session:
-            return SubmitResult(*totals.put(session, playcounts, source))
+            erased = log.lock_listeners(session, {each.listener_id for each in playcounts})
+            kept = [row for _, row in valid if row["listener_id"] not in erased]
+            changed, unchanged = totals.put(session, kept, clean_name(source))
+        rejected += [Rejection(index, DELETED) for index, row in valid if row["listener_id"] in erased]
+        return SubmitResult(changed, unchanged, sorted(rejected, key=lambda r: r.index))
 
     def history(
         self,
@@ -111,13 +110,14 @@ class ListensService:
 
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
         with self.database.begin() as session:
-            log.delete(session, listener_id, listened_at, recording_key)
+            log.delete(session, listener_id, whole_second(listened_at), recording_key)
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:
             raise InvalidRequest("value is 1 (love), -1 (hide) or 0 (neither)")
         with self.database.begin() as session:
-            feedback.put(session, listener_id, kind, key, value, self.clock())
+            if not log.lock_listeners(session, [listener_id]):
+                feedback.put(session, listener_id, kind, key, value, self.clock())
 
     def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
         with self.database.begin() as session:
@@ -155,12 +155,9 @@ class ListensService:
     def _span(
         self, range: Range, start: datetime | None, end: datetime | None, timezone: str
     ) -> tuple[datetime | None, datetime | None]:
-        periods.zone(timezone)
         if start is None and end is None:
             return periods.span(range, self.clock(), timezone)
-        if start is not None and end is not None and start >= end:
-            raise InvalidRange("the range ends before it begins")
-        return start, end
+        return periods.between(start, end, timezone)
 
     def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:
         with self.database.begin() as session:
@@ -194,6 +191,5 @@ class ListensService:
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
     """Erase the people that accounts erased, and tell followers."""
-    for event in events:
-        log.forget(session, event.listener_id)
-    feed.append(session, [ListenerForgotten(event.listener_id) for event in events])
+    if events:
+        log.forget(session, [event.listener_id for event in events])

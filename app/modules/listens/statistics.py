@@ -1,7 +1,6 @@
 """Counting what was played."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -63,17 +62,18 @@ def top(
             from counted
             group by key
         )
-        select key, coalesce(title, artist), artist, artist_key, plays, count(*) over () as total
-        from summed
-        order by plays desc, title, key
-        limit :limit offset :offset
+        select key, coalesce(title, artist), artist, artist_key, plays, total
+        from (select count(*) as total from summed) counting
+        left join lateral (
+            select * from summed order by plays desc, title, key limit :limit offset :offset
+        ) page on true
         """  # noqa: S608
     kinds = ["recordings", "artists"] if entity == "artists" else ["recordings"]
     rows = session.execute(
         text(statement),
         {"listener": listener_id, "start": start, "end": end, "limit": limit, "offset": offset, "kinds": kinds},
     ).all()
-    return Top([TopItem(*row[:5]) for row in rows], rows[0].total if rows else 0, start, end)
+    return Top([TopItem(*row[:5]) for row in rows if row.key is not None], rows[0].total, start, end)
 
 
 def activity(
@@ -88,22 +88,20 @@ def activity(
         if first is None:
             return Activity([])
         start, end = start or first, end or max(now, first + timedelta(seconds=1))
+    if start >= end:
+        return Activity([])
     cuts = buckets(start, end, timezone)
-    rows: list[Any] = []
-    if cuts:
-        rows = list(
-            session.execute(
-                text(
-                    f"""
-                    select width_bucket(listened_at, cast(:edges as timestamptz[])) as bucket, count(*)
-                    from listen
-                    where {WITHIN}
-                    group by bucket
-                    """  # noqa: S608
-                ),
-                {"listener": listener_id, "start": start, "end": end, "edges": [cut[0] for cut in cuts]},
-            ).all()
-        )
+    rows = session.execute(
+        text(
+            f"""
+            select width_bucket(listened_at, cast(:edges as timestamptz[])) as bucket, count(*)
+            from listen
+            where {WITHIN}
+            group by bucket
+            """  # noqa: S608
+        ),
+        {"listener": listener_id, "start": start, "end": end, "edges": [cut[0] for cut in cuts]},
+    ).all()
     counts = {cuts[number - 1][0]: count for number, count in rows if 0 < number <= len(cuts)}
     return Activity(filled(cuts, counts))
 
