@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from app.bench.system import Servers, environment_for
 from app.composition import Container
 from app.contracts.listens import Kind, ListenerListens, NewListen, NewPlaycount
-from app.contracts.training import Run
+from app.contracts.training import Run, Snapshot
 from app.kernel import migrations
 from app.kernel.binding import loopback
 from app.kernel.context import SYSTEM, acting_as
@@ -23,6 +25,7 @@ from app.modules.training.service import TrainingService
 from app.settings import MODULE_NAMES, Settings
 from app.settings import load as load_settings
 from app.topology import load as load_topology
+from tests.support.waiting import eventually
 
 MODULES = ("accounts", "listens", "training", "recommendations")
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -44,13 +47,30 @@ class Line:
         self.services.wire(module)
         return self.services.databases[module]
 
+    def settle(self) -> None:
+        """Wait until the feeds show all that was written: any writing transaction of the server holds them back."""
+        eventually(lambda: self._is_shown("listens") and self._is_shown("training"))
+
+    def _is_shown(self, module: str) -> bool:
+        with self.database(module).begin() as session:
+            return not session.execute(
+                text("select exists (select from event where xid >= pg_snapshot_xmin(pg_current_snapshot()))")
+            ).scalar_one()
+
+    def snapshot(self) -> Snapshot:
+        """Take a snapshot of all that was written."""
+        self.settle()
+        return self.services.training.create_snapshot()
+
     def follow(self) -> None:
-        """Apply all that the feeds have."""
+        """Apply all that was written."""
+        self.settle()
         for follower in self.services.wire("recommendations").followers:
             follower.catch_up()
 
     def train(self, kind: Kind, snapshot_id: str | None = None) -> Run:
         """Start a run and advance it here, as a worker would."""
+        self.settle()
         run = self.services.training.start_run(kind, snapshot_id)
         self.training.run(run.run_id)
         return self.services.training.get_run(run.run_id)

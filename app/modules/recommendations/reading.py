@@ -33,7 +33,10 @@ class Names:
 
 
 def profile(session: Session, listener_id: UUID, kind: Kind) -> Profile:
-    """Return a listener's profile of a kind; a hidden artist hides and silences their recordings."""
+    """Return a listener's profile of a kind.
+
+    A hidden artist hides and silences their recordings, a loved one lets those that were played speak louder.
+    """
     rows = session.execute(
         text(
             """
@@ -46,25 +49,28 @@ def profile(session: Session, listener_id: UUID, kind: Kind) -> Profile:
         {"id": listener_id, "kind": kind},
     ).all()
     hidden = {row.key for row in rows if row.value < 0}
+    loved = {row.key for row in rows if row.value > 0}
     if kind == "recordings":
-        hidden |= _recordings_of_hidden_artists(session, listener_id)
-    weighed = [(row.key, row.plays, row.value > 0) for row in rows if row.key not in hidden]
+        for key, value in _by_opinion_of_artist(session, listener_id):
+            (loved if value > 0 else hidden).add(key)
+    weighed = [(row.key, row.plays, row.key in loved) for row in rows if row.key not in hidden]
     return Profile(weighed[:MOST_WEIGHED], {row.key for row in rows}, hidden)
 
 
-def _recordings_of_hidden_artists(session: Session, listener_id: UUID) -> set[UUID]:
+def _by_opinion_of_artist(session: Session, listener_id: UUID) -> list[tuple[UUID, int]]:
+    """Return the recordings of artists that the listener loves or hid, with which of both."""
     rows = session.execute(
         text(
             """
-            select i.key
+            select i.key, p.value
             from profile_item p
             join item i on i.kind = 'recordings' and i.artist_key = p.key
-            where p.listener_id = :id and p.kind = 'artists' and p.value < 0
+            where p.listener_id = :id and p.kind = 'artists' and p.value <> 0
             """
         ),
         {"id": listener_id},
     )
-    return set(rows.scalars())
+    return [(row.key, row.value) for row in rows]
 
 
 def names(session: Session, kind: Kind, keys: Collection[UUID]) -> dict[UUID, Names]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import Celery
 
-from app.kernel.celery import make_celery
+from app.kernel.celery import impatient, make_celery
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,24 +27,10 @@ def bell(settings: Settings) -> Callable[[UUID], None]:
             return
         with lock:
             if not made:
-                made.append(_impatient(make_celery(settings)))
+                made.append(impatient(make_celery(settings)))
         try:
             made[0].send_task(RUN, [str(run_id)], expires=EXPIRES_S, retry=False, ignore_result=True)
         except Exception as error:  # each transport raises the errors of its own client
             log.warning("the broker can't be reached; the run waits", extra={"run": str(run_id), "reason": str(error)})
 
     return ring
-
-
-def _impatient(celery: Celery) -> Celery:
-    """Let a ring fail within a second, where a worker's own connection may take its time."""
-    options = {
-        **celery.conf.broker_transport_options,
-        "socket_connect_timeout": 0.5,
-        "socket_timeout": 1,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0.1,
-    }
-    celery.conf.update(broker_connection_timeout=0.5, broker_transport_options=options)
-    return celery

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind
 from app.contracts.training import ChampionChanged, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
-from app.kernel import context, feed
+from app.kernel import feed
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _crown(session: Session, model: Model, reason: str) -> Model:
         text("update model set promoted_at = clock_timestamp() where model_id = :id"), {"id": model.model_id}
     )
     feed.append(session, [ChampionChanged(model.kind, model.model_id, model.sha256)])
-    log.info("champion changed", extra={**_facts(model), "reason": reason, "actor": context.actor().name})
+    log.info("champion changed", extra={**_facts(model), "reason": reason})
     return get(session, model.model_id)
 
 

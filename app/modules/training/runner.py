@@ -1,6 +1,9 @@
 """Advances a run: snapshot, fit, evaluate, register, promote. Holds no state of its own; killed, it is begun again."""
 
+import contextlib
 import logging
+import shutil
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +16,8 @@ from app.modules.training.snapshot_files import Damaged
 from app.modules.training.snapshots import Progress, Snapshots
 
 log = logging.getLogger(__name__)
+
+LEFT_OVER_S = 86_400
 
 
 class Runner:
@@ -69,6 +74,8 @@ class Runner:
                 runs.stop(session, run)
 
     def _advance(self, run: Run, progress: Progress) -> None:
+        for home in (self.models_home, self.snapshots.home):
+            _sweep(home)
         snapshot_id = run.snapshot_id
         if snapshot_id is None:
             snapshot_id = self.snapshots.create(lambda _fraction, step: progress(0.02, step)).snapshot_id
@@ -93,3 +100,11 @@ class Runner:
                 registry.judge(session, model)
             if not runs.finish(session, run, model.model_id):
                 raise Stopped  # and with it the transaction: an attempt that is not the one any more leaves nothing
+
+
+def _sweep(home: Path) -> None:
+    """Remove what killed workers left half written, once it can be nobody's work any more."""
+    for folder in home.glob("unfinished-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > LEFT_OVER_S:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -171,3 +171,16 @@ def test_an_unknown_item_has_no_neighbours(trained: Line) -> None:
     for kind in ("recordings", "artists"):
         with pytest.raises(ItemUnknown):
             trained.services.recommendations.similar(kind, uuid4())
+
+
+def test_love_for_an_artist_lets_their_recordings_speak_louder(trained: Line) -> None:
+    listener = rock_listener(trained, of=(0, 5))
+
+    def share() -> float:
+        items = answer(trained, listener).items
+        return sum(reason.share for item in items for reason in item.because if reason.artist == "Rock band 5")
+
+    before = share()
+    trained.services.listens.set_feedback(listener, "artists", artist_key("Rock band 5"), 1)
+    trained.follow()
+    assert share() > before

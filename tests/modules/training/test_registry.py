@@ -30,6 +30,7 @@ def judged(line: Line, kind: Kind = "artists", ndcg: float | None = 0.5, popular
 
 def told(line: Line, kind: Kind) -> list[UUID | None]:
     """The models that followers were told of, in order."""
+    line.settle()
     page = line.services.training.feed("", 1000)
     assert all(isinstance(event, ChampionChanged) for event in page.events)
     return [event.model_id for event in page.events if event.kind == kind]

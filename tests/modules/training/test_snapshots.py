@@ -15,7 +15,7 @@ from tests.support.line import START, Line
 
 
 def taken(line: Line) -> Plays:
-    return line.training.snapshots.read(line.services.training.create_snapshot().snapshot_id)
+    return line.training.snapshots.read(line.snapshot().snapshot_id)
 
 
 def plays_of(plays: Plays, artist: str, title: str) -> int:
@@ -25,27 +25,27 @@ def plays_of(plays: Plays, artist: str, title: str) -> int:
 
 def test_the_same_plays_are_the_same_snapshot(line: Line) -> None:
     line.two_tastes(3)
-    first = line.services.training.create_snapshot()
+    first = line.snapshot()
     listener = uuid4()
     line.listen(listener, [("Gone again", "Song")])
-    other = line.services.training.create_snapshot()
+    other = line.snapshot()
     line.services.listens.delete_listen(listener, START, identify("Gone again", "Song").recording_key)
-    again = line.services.training.create_snapshot()
+    again = line.snapshot()
     assert other.snapshot_id != first.snapshot_id == again.snapshot_id
     assert (first.rows, first.listeners, first.recordings) == (again.rows, again.listeners, again.recordings)
 
 
 def test_a_snapshot_that_goes_on_equals_one_from_the_beginning(line: Line) -> None:
     line.two_tastes(2)
-    line.services.training.create_snapshot()
+    line.snapshot()
     listener = uuid4()
     line.listen(listener, [("Later", "One"), ("Later", "Two")])
     line.services.listens.set_playcounts([NewPlaycount(listener, "Later", "One", 7)], "library")
     line.services.listens.set_feedback(listener, "artists", identify("Later", "One").artist_key, -1)
-    goes_on = line.services.training.create_snapshot()
+    goes_on = line.snapshot()
     with line.database("training").begin() as session:
         session.connection().exec_driver_sql("delete from snapshot")
-    assert line.services.training.create_snapshot().snapshot_id == goes_on.snapshot_id
+    assert line.snapshot().snapshot_id == goes_on.snapshot_id
 
 
 def test_a_snapshot_reads_back_what_was_played(line: Line) -> None:
@@ -92,7 +92,7 @@ def test_an_erased_person_is_in_no_later_snapshot(line: Line) -> None:
 def test_no_name_and_no_listener_is_in_the_files(line: Line) -> None:
     artist, listener = f"Artist {uuid4()}", uuid4()
     line.listen(listener, [(artist, "A title of its own")])
-    snapshot = line.services.training.create_snapshot()
+    snapshot = line.snapshot()
     for file in (line.settings.data_dir / "snapshots" / snapshot.snapshot_id).iterdir():
         content = file.read_bytes()
         assert not any(secret in content for secret in (artist.encode(), b"A title of its own", listener.bytes))
@@ -100,19 +100,19 @@ def test_no_name_and_no_listener_is_in_the_files(line: Line) -> None:
 
 def test_a_damaged_file_is_found_and_replaced_by_the_next_snapshot(line: Line) -> None:
     line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
-    snapshot = line.services.training.create_snapshot()
+    snapshot = line.snapshot()
     assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
     file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "listens.parquet"
     file.write_bytes(file.read_bytes()[:-1])
     check = line.services.training.verify_snapshot(snapshot.snapshot_id)
     assert (check.is_intact, check.damaged_files) == (False, ["listens.parquet"])
-    assert line.services.training.create_snapshot().snapshot_id == snapshot.snapshot_id
+    assert line.snapshot().snapshot_id == snapshot.snapshot_id
     assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
 
 
 def test_a_run_on_a_damaged_snapshot_fails_and_says_so(line: Line) -> None:
     line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
-    snapshot = line.services.training.create_snapshot()
+    snapshot = line.snapshot()
     file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "manifest.json"
     kept = file.read_bytes()
     file.write_bytes(kept.replace(b'"rows"', b'"wors"'))
@@ -124,7 +124,7 @@ def test_a_run_on_a_damaged_snapshot_fails_and_says_so(line: Line) -> None:
 
 def test_a_beginning_finds_a_snapshot(line: Line) -> None:
     line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
-    snapshot = line.services.training.create_snapshot()
+    snapshot = line.snapshot()
     assert line.services.training.get_snapshot(snapshot.snapshot_id[:16]) == snapshot
     assert line.services.training.list_snapshots()[0] == snapshot
     for unknown in ("0" * 16, "", "%", snapshot.snapshot_id + "0"):

@@ -64,6 +64,7 @@ def test_a_run_survives_the_kill_of_its_worker_and_makes_one_model(broken_line: 
     run = seen(line, run_id)
     assert (run.state, run.attempt, run.error) == ("done", 2, None)
     assert models_of(line, run_id) == 1
+    line.settle()
     told = [event.model_id for event in line.services.training.feed("", 1000).events]
     assert told == [run.model_id]
     with line.database("training").begin() as session:
