@@ -22,7 +22,6 @@ PARAMETERS: dict[str, tuple[float, float]] = {
     "degree_power": (0, 2),
     "item_power": (-1, 1),
     "shrink": (0, 1e6),
-    "cosine_power": (0.1, 10),
     "seed": (0, 2**31 - 1),
 }
 WHOLE = frozenset({"neighbours", "dense_items", "seed"})
