@@ -9,10 +9,10 @@ from app.host.places import HostError
 
 def is_ready(address: str) -> bool:
     """Ask /readyz?self of `http://host:port` or `unix:/path`."""
-    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=5)
+    is_unix = address.startswith("unix:")
+    connection = http.client.HTTPConnection("localhost" if is_unix else address.removeprefix("http://"), timeout=5)
     try:
-        if address.startswith("unix:"):
-            connection = http.client.HTTPConnection("localhost", timeout=5)
+        if is_unix:
             connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.sock.settimeout(5)
             connection.sock.connect(address.removeprefix("unix:"))

@@ -17,7 +17,7 @@ from app.host.readiness import check_port, is_ready
 from app.host.stopping import Stopped, stopping_on_signals
 from app.host.supervisor import ManagerAway, Supervisor, only_one, stop_leftovers, write_private
 
-READY_WITHIN_S = 60
+READY_WITHIN_S = 120  # a small board takes a minute to import everything eight times
 WATCH_INTERVAL_S = 1.0
 
 # Variables in which settings are read: addresses of the servers, socket folder, and what the caller adds.
