@@ -43,7 +43,8 @@ _UNIFIED: dict[int, str | None] = {
     0x301C: "~",
     **{code: None for codes in _REMOVED for code in codes},
 }
-_WITHOUT_REMOVED = dict.fromkeys(code for codes in _REMOVED for code in codes)
+# A name that guests are cut from is written plainly, so that they end where they do in its canonical form.
+_PLAIN: dict[int, str | None] = {code: mark for code, mark in _UNIFIED.items() if mark in {None, "-", "~"}}
 
 # In brackets "feat", "ft" and "featuring" need no full stop; outside "feat" and "ft" do, or Little Feat would lose out.
 # Unbracketed guests end where a bracket or a " - " begins: what stands there, such as (Live), says which recording
@@ -146,8 +147,8 @@ def _new_parts(text: str) -> _Parts:
     main, _ = _cut(whole)
     if main == whole:
         return _Parts(whole, text.strip(), "")
-    tidy = unicodedata.normalize("NFKC", " ".join(text.translate(_WITHOUT_REMOVED).split()))
-    return _Parts(main, *_cut(tidy))
+    plain = unicodedata.normalize("NFKC", " ".join(text.split()).translate(_PLAIN))
+    return _Parts(main, *_cut(" ".join(plain.split())))
 
 
 _cached_parts = lru_cache(maxsize=65_536)(_new_parts)

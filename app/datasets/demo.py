@@ -6,6 +6,7 @@ runs of an artist or a release, hours of the day. Recommendations on it make vis
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,88 +21,150 @@ ARTISTS = 400
 RECORDINGS = 3000
 LISTENS = 100_000
 DAYS = 730
-DEMO_LISTENS = 3000
+DEMO_LISTENS = 3000  # of the listener whom a new user signs in as
+FEWEST, MOST = 60, 2500  # listens of the others
+
+# Its listens are loaded first, and the last of them is at the very end: from it a later load knows when the demo
+# was made.
+FIRST = "demo-001"
 
 GENRES = {
     "dream pop": ("shoegaze", "reverb"),
     "folk": ("acoustic", "storytelling"),
-    "techno": ("electronic", "four on the floor"),
-    "ambient": ("electronic", "slow"),
     "jazz": ("improvised", "brass"),
     "hip hop": ("beats", "wordplay"),
+    "techno": ("electronic", "four on the floor"),
+    "ambient": ("electronic", "slow"),
     "metal": ("heavy", "guitar"),
     "indie rock": ("guitar", "garage"),
 }
+NEIGHBOUR, STRANGER = (
+    0.06,
+    0.003,
+)  # how much of a genre's listening goes to the next ones on the ring, and to the others
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Track:
+    artist: int
+    title: str
+    release: str
+    duration_s: int
 
 
 @dataclass(frozen=True)
 class World:
-    """Artists and recordings by number; `taste` is (genres, recordings): how likely a genre's listener plays each."""
+    """What there is to hear; `taste` is (genres, recordings): how likely a session of a genre plays each.
+
+    An artist's recordings are next to each other, a release's too: `artist_ends` and `release_ends` tell where they
+    end.
+    """
 
     artists: list[str]
-    genre_of: NDArray[np.int64]
-    recordings: list[tuple[int, str, str, int]]  # artist, title, release, duration in ms
-    taste: NDArray[np.float64]
-    of_artist: list[NDArray[np.int64]]
+    tracks: list[Track]
+    taste: Floats
+    artist_ends: list[int]
+    release_ends: list[int]
     taggings: list[Tagging]
 
 
+@dataclass(frozen=True)
+class Taste:
+    """What one listener plays: `early` and `late` are (genres, recordings), cumulated; the genres drift too."""
+
+    early: Floats
+    late: Floats
+    early_genres: Floats
+    late_genres: Floats
+    hour: float
+
+
 def generate(seed: int, now: datetime) -> Content:
-    """Return the demo as of `now`: the same seed and day give the same content."""
+    """Return the demo as of the hour of `now`: the same seed and hour give the same content."""
     rng = np.random.default_rng(seed)
     world = _world(rng)
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    shares = rng.pareto(1.6, LISTENERS) + 0.3
-    counts = np.maximum(20, shares / shares.sum() * LISTENS).astype(int)
-    counts[0] = DEMO_LISTENS
-    listens = {}
-    for number, count in enumerate(counts):
-        name = "demo" if number == 0 else f"demo-{number:03}"
-        listens[name] = _history(rng, world, int(count), end, first_genre=0 if number == 0 else None)
+    listens = {
+        name: _history(rng, world, count, end, first_genre=0 if name == "demo" else None)
+        for name, count in _sizes(rng).items()
+    }
+    listens[FIRST].append(_listen(world, 0, int(end.timestamp())))
     return Content(listens=listens, taggings=world.taggings)
+
+
+def _sizes(rng: np.random.Generator) -> dict[str, int]:
+    """Return how much each listener plays: many a little, few a lot."""
+    shares = rng.lognormal(0, 0.9, LISTENERS - 1)
+    sizes = shares
+    for _ in range(20):  # clipping takes from the sum: scale again until it settles
+        sizes = np.clip(sizes * (LISTENS - DEMO_LISTENS) / sizes.sum(), FEWEST, MOST)
+    others = {f"demo-{number:03}": int(size) for number, size in enumerate(sizes, 1)}
+    return {FIRST: others.pop(FIRST), "demo": DEMO_LISTENS, **others}
 
 
 def _world(rng: np.random.Generator) -> World:
     names = Names(rng)
     artists = [names.artist() for _ in range(ARTISTS)]
     genre_of = np.arange(ARTISTS) % len(GENRES)
-    fame = 1 / (rng.permutation(ARTISTS) + 5.0) ** 0.8  # a long tail
-    owners = np.concatenate([np.arange(ARTISTS), rng.choice(ARTISTS, RECORDINGS - ARTISTS, p=fame / fame.sum())])
+    fame = 1 / (rng.permutation(ARTISTS) + 4.0)  # a long tail
+    owning = fame**0.5 / (fame**0.5).sum()  # the known have more recordings, and more plays of each
+    owners = np.concatenate([np.arange(ARTISTS), rng.choice(ARTISTS, RECORDINGS - ARTISTS, p=owning)])
     owners.sort()
-    recordings: list[tuple[int, str, str, int]] = []
-    taken: set[tuple[int, str]] = set()
+    tracks = _tracks(rng, names, owners)
+    starts = np.searchsorted(owners, owners)
+    hits = np.empty(RECORDINGS)
+    for first, end in pairwise([*np.unique(starts), RECORDINGS]):
+        hits[first:end] = 1 / (rng.permutation(end - first) + 1.5)  # some of an artist's are known to all
+        hits[first:end] /= hits[first:end].sum()
+    taste = _nearness()[:, genre_of[owners]] * fame[owners] * hits
+    return World(
+        artists,
+        tracks,
+        taste / taste.sum(axis=1, keepdims=True),
+        np.searchsorted(owners, owners, side="right").tolist(),
+        _release_ends(tracks),
+        _taggings(rng, artists, genre_of),
+    )
+
+
+def _tracks(rng: np.random.Generator, names: Names, owners: Numbers) -> list[Track]:
+    """Return the recordings by artist, on releases of about nine; titles differ within an artist."""
+    tracks: list[Track] = []
+    titles: set[str] = set()
     release = ""
-    for number, artist in enumerate(owners):
-        if number == 0 or owners[number - 1] != artist or rng.random() < 0.12:
+    for number, owner in enumerate(owners):
+        is_first = number == 0 or owners[number - 1] != owner
+        if is_first or rng.random() < 0.11:
             release = names.release()
-        title = names.title()
-        while (int(artist), title) in taken:
-            title = names.title()
-        taken.add((int(artist), title))
-        recordings.append((int(artist), title, release, int(np.clip(rng.normal(225, 45), 90, 480)) * 1000))
-    hits = 1 / (np.array([_place(owners, n) for n in range(RECORDINGS)]) + 1.0) ** 0.7
-    near = _nearness(len(GENRES))
-    taste = near[:, genre_of[owners]] * fame[owners] * hits
-    taste /= taste.sum(axis=1, keepdims=True)
-    of_artist = [np.flatnonzero(owners == artist) for artist in range(ARTISTS)]
-    return World(artists, genre_of, recordings, taste, of_artist, _taggings(rng, artists, genre_of))
+        titles = set() if is_first else titles
+        while (title := names.title()) in titles:
+            pass
+        titles.add(title)
+        tracks.append(Track(int(owner), title, release, int(np.clip(rng.normal(225, 45), 90, 480))))
+    return tracks
 
 
-def _place(owners: NDArray[np.int64], number: int) -> int:
-    """Return which of its artist's recordings this is, from 0."""
-    return int(number - np.searchsorted(owners, owners[number]))
+def _release_ends(tracks: list[Track]) -> list[int]:
+    ends = [len(tracks)] * len(tracks)
+    for number in range(len(tracks) - 2, -1, -1):
+        same = tracks[number].release == tracks[number + 1].release
+        ends[number] = ends[number + 1] if same else number + 1
+    return ends
 
 
-def _nearness(genres: int) -> NDArray[np.float64]:
-    """Return how much a listener of one genre plays each: mostly it, some of its two neighbours on a ring."""
-    near = np.full((genres, genres), 0.004)
-    for genre in range(genres):
+def _nearness() -> Floats:
+    """Return (genres, genres): how much a session of one genre plays each; they lie on a ring."""
+    near = np.full((len(GENRES), len(GENRES)), STRANGER)
+    for genre in range(len(GENRES)):
         near[genre, genre] = 1.0
-        near[genre, (genre + 1) % genres] = near[genre, (genre - 1) % genres] = 0.08
+        near[genre, (genre + 1) % len(GENRES)] = near[genre, genre - 1] = NEIGHBOUR
     return near
 
 
-def _taggings(rng: np.random.Generator, artists: list[str], genre_of: NDArray[np.int64]) -> list[Tagging]:
+def _taggings(rng: np.random.Generator, artists: list[str], genre_of: Numbers) -> list[Tagging]:
     genres = list(GENRES.items())
     found = []
     for artist, genre in zip(artists, genre_of, strict=True):
@@ -110,44 +173,79 @@ def _taggings(rng: np.random.Generator, artists: list[str], genre_of: NDArray[np
     return found
 
 
+def _taste(rng: np.random.Generator, world: World, first_genre: int | None) -> Taste:
+    """Invent a listener: what they happen to know of each genre, and how that changes over the two years."""
+    genre = int(rng.integers(len(GENRES))) if first_genre is None else first_genre
+    second = (genre + int(rng.integers(1, len(GENRES)))) % len(GENRES)
+    weights = np.full((2, len(GENRES)), 0.02)
+    weights[:, genre] = 1.0
+    weights[:, second] = np.sort(rng.uniform(0.0, 0.8, 2))  # grows on them
+    by_artist = rng.gamma(0.5, 1.0, (2, ARTISTS))
+    by_artist[1] = 0.6 * by_artist[0] + 0.4 * by_artist[1]
+    owners = [track.artist for track in world.tracks]
+    known = by_artist[:, owners] * rng.gamma(0.5, 1.0, RECORDINGS)
+    early, late = (np.cumsum(world.taste * each, axis=1) for each in known)
+    hour = rng.choice([8, 13, 18, 20, 22], p=[0.15, 0.1, 0.3, 0.3, 0.15]) + rng.normal(0, 0.7)
+    return Taste(early, late, weights[0] / weights[0].sum(), weights[1] / weights[1].sum(), float(hour))
+
+
 def _history(
     rng: np.random.Generator, world: World, count: int, end: datetime, *, first_genre: int | None
 ) -> list[NewListen]:
-    """Return one listener's listens, in sessions, oldest first."""
-    genre = int(rng.integers(len(GENRES))) if first_genre is None else first_genre
-    second = (genre + int(rng.integers(1, len(GENRES)))) % len(GENRES)
-    weight = rng.beta(2, 5)
-    own = world.taste[genre] * (1 - weight) + world.taste[second] * weight
-    own = own * rng.gamma(0.6, 1.0, RECORDINGS)  # what this listener happens to know
-    own /= own.sum()
-    hour = int(rng.choice([8, 13, 18, 20, 22], p=[0.15, 0.1, 0.3, 0.3, 0.15]))
+    """Return one listener's listens before `end`, in sessions, oldest first."""
+    taste = _taste(rng, world, first_genre)
+    midnight = int((end - timedelta(days=DAYS)).replace(hour=0).timestamp())
+    last = int(end.timestamp())
     listens: list[NewListen] = []
-    days = DAYS * rng.beta(1.2, 1.0, size=max(2, count // 12))
-    while len(listens) < count:
-        day = days[int(rng.integers(len(days)))]
-        begins = int(rng.normal(hour, 2.5)) % 24
-        at = (end - timedelta(days=DAYS)).replace(hour=0) + timedelta(days=int(day), hours=begins)
-        at += timedelta(seconds=int(rng.integers(3600)))
-        listens += _session(rng, world, own, at, min(count - len(listens), 3 + int(rng.poisson(6))), end)
-    by_time = {listen.listened_at: listen for listen in listens}
-    return [by_time[at] for at in sorted(by_time)]
+    at = 0
+    for day, length in _sessions(rng, count):
+        begins = int((rng.normal(taste.hour, 2.2) % 24) * 3600)
+        at = max(midnight + day * 86_400 + begins, at + 2400)  # what is nearer than that is one session
+        picks = _picks(rng, world, taste, day / DAYS, length)
+        for pick, pace in zip(picks, rng.uniform(0.97, 1.06, length).tolist(), strict=True):
+            if at >= last:
+                return listens
+            listens.append(_listen(world, pick, at))
+            at += int(world.tracks[pick].duration_s * pace) + 1
+    return listens
 
 
-def _session(
-    rng: np.random.Generator, world: World, own: NDArray[np.float64], at: datetime, length: int, end: datetime
-) -> list[NewListen]:
-    """Return a session: runs of one artist's recordings, then on to something else of the listener's taste."""
-    picks = rng.choice(RECORDINGS, size=length, p=own)
-    if rng.random() < 0.6:
-        for place in range(1, length):
-            if rng.random() < 0.55:
-                siblings = world.of_artist[world.recordings[picks[place - 1]][0]]
-                picks[place] = siblings[int(rng.integers(len(siblings)))]
-    found = []
-    for pick in picks:
-        artist, title, release, duration_ms = world.recordings[pick]
-        if at < end:
-            found.append(NewListen(at, world.artists[artist], title, release, duration_ms=duration_ms))
-        at += timedelta(milliseconds=duration_ms * float(rng.uniform(0.97, 1.1)))
-        at = at.replace(microsecond=0)
-    return found
+def _sessions(rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
+    """Return day and length of sessions of `count` listens; some days have several, later days a few more."""
+    lengths = 3 + rng.poisson(6, size=count // 3 + 1)
+    lengths = lengths[: int(np.searchsorted(np.cumsum(lengths), count)) + 1]
+    lengths[-1] -= lengths.sum() - count
+    days = rng.permutation(DAYS + 1)[: max(1, int(len(lengths) * 0.8))]
+    chosen = np.sort(rng.choice(days, len(lengths), p=(days + DAYS) / (days + DAYS).sum()))
+    return list(zip(chosen.tolist(), lengths.tolist(), strict=True))
+
+
+def _picks(rng: np.random.Generator, world: World, taste: Taste, passed: float, length: int) -> list[int]:
+    """Return the recordings of a session in one mood: now and then a release, else runs of an artist and what is near.
+
+    `passed` is how much of the two years has, from 0 to 1.
+    """
+    chance, which, begin = rng.random(3).tolist()
+    known = taste.late if chance < passed else taste.early
+    weights = np.cumsum(taste.early_genres * (1 - passed) + taste.late_genres * passed)
+    mood = known[min(int(np.searchsorted(weights, which)), len(GENRES) - 1)]
+    drawn = np.minimum(np.searchsorted(mood, rng.random(length) * mood[-1]), RECORDINGS - 1).tolist()
+    first = drawn[0]
+    picks = [*range(first, min(world.release_ends[first], first + length))] if begin < 0.15 else [first]
+    for pick, stays, place in zip(drawn, *rng.random((2, length)).tolist(), strict=True):
+        if len(picks) == length:
+            break
+        left = world.artist_ends[picks[-1]] - picks[-1] - 1
+        picks.append(picks[-1] + 1 + int(place * left) if stays < 0.4 and left else pick)
+    return picks
+
+
+def _listen(world: World, number: int, at: int) -> NewListen:
+    track = world.tracks[number]
+    return NewListen(
+        datetime.fromtimestamp(at, UTC),
+        world.artists[track.artist],
+        track.title,
+        track.release,
+        duration_ms=track.duration_s * 1000,
+    )

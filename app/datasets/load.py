@@ -15,6 +15,7 @@ from app.datasets.registry import DATASETS, BadDataset
 
 T = TypeVar("T")
 
+LISTENERS_A_CALL = 1000
 LISTENS_A_CALL = 5000
 OTHERS_A_CALL = 5000
 DEMO_SEED = 7
@@ -29,15 +30,23 @@ class LoadReport:
     rejected: int = 0
 
 
-def load(name: str, path: Path | None, services: Services, progress: Callable[[float, str], None]) -> LoadReport:
+def load(
+    name: str,
+    path: Path | None,
+    services: Services,
+    progress: Callable[[float, str], None],
+    now: datetime | None = None,
+) -> LoadReport:
     """Load a data set; what is there already is counted as a duplicate. Raises BadDataset before anything is stored."""
     if name not in DATASETS:
         raise BadDataset(f"no data set {name!r}; there are {', '.join(DATASETS)}")
     progress(0.0, "reading")
-    content = _content(name, path)
+    content = _content(name, path, services, now or datetime.now(UTC))
     source = "demo data" if name == "demo" else name
-    listeners = services.accounts.ensure_listeners(content.names)
-    ids = {listener.name: listener.listener_id for listener in listeners}
+    ids: dict[str, UUID] = {}
+    for names in _pieces(content.names, LISTENERS_A_CALL):
+        found = services.accounts.ensure_listeners(names)
+        ids |= {name: listener.listener_id for name, listener in zip(names, found, strict=True)}
     report = LoadReport(listeners=len(ids))
     batches = list(_batches(content, ids))
     counts = list(_pieces(_playcounts(content, ids), OTHERS_A_CALL))
@@ -58,16 +67,23 @@ def load(name: str, path: Path | None, services: Services, progress: Callable[[f
     return report
 
 
-def _content(name: str, path: Path | None) -> Content:
+def _content(name: str, path: Path | None, services: Services, now: datetime) -> Content:
     if name == "demo":
-        from app.datasets.demo import generate
-
-        return generate(DEMO_SEED, datetime.now(UTC))
+        return _demo(services, now)
     if path is None:
         raise BadDataset(f"{name}: say where its files are with --path (they are not part of Segue)")
     if not path.exists():
         raise BadDataset(f"{path}: there is no such file or folder")
-    return READERS[name](path)
+    return READERS[name](path, now)
+
+
+def _demo(services: Services, now: datetime) -> Content:
+    """Generate the demo as of now or, where it was loaded before (perhaps not to the end), as of then."""
+    from app.datasets.demo import FIRST, generate
+
+    first = services.accounts.ensure_listeners([FIRST])[0]
+    made_at = services.listens.summary(first.listener_id).last_listened_at
+    return generate(DEMO_SEED, made_at or now)
 
 
 def _count(report: LoadReport, result: SubmitResult, what: str) -> None:
@@ -99,7 +115,7 @@ def _playcounts(content: Content, ids: dict[str, UUID]) -> list[NewPlaycount]:
             key = artist_key(artist) if title is None else identify(artist, title).recording_key
             known = totals.get((ids[name], key))
             total = plays + (known.plays if known else 0)
-            totals[ids[name], key] = NewPlaycount(ids[name], artist, title, total)
+            totals[ids[name], key] = NewPlaycount(ids[name], known.artist if known else artist, title, total)
     return list(totals.values())
 
 

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.contracts.catalog import Tagging
+from app.contracts.identity import canonical
 from app.contracts.listens import NewListen
 from app.datasets.registry import BadDataset
 from app.datasets.tables import find, read, whole
 
 T = TypeVar("T")
+
+OLDEST = 1_033_430_400  # 2002-10-01, as far back as listens are accepted
+MOST_PLAYS = 100_000_000  # as the contract of listens has it
+LONGEST_NAME = 1000
 
 
 @dataclass
@@ -28,36 +33,47 @@ class Content:
         return sorted(set(self.listens) | set(self.playcounts))
 
 
-def read_30music(path: Path) -> Content:
+def read_30music(path: Path, now: datetime) -> Content:
     """Read listens with timestamps; artists and recordings are numbers and are named after them."""
     file = find(path, "events.tsv")
+    newest = int(now.timestamp())
     listens: dict[str, list[NewListen]] = defaultdict(list)
     for line, (user, ts, track, artist) in read(file, ("user", "ts", "track", "artist")):
         for column, value in (("user", user), ("track", track), ("artist", artist)):
             whole(file, line, column, value)
-        at = datetime.fromtimestamp(whole(file, line, "ts", ts, least=1_033_430_400), UTC)
+        at = datetime.fromtimestamp(whole(file, line, "ts", ts, least=OLDEST, most=newest), UTC)
         listens[f"30music-{user}"].append(NewListen(at, f"Artist {artist}", f"Track {track}"))
     return Content(listens=_some(file, listens))
 
 
-def read_hetrec(path: Path) -> Content:
-    """Read play counts of artists with names."""
-    folder = path.parent if path.is_file() else path
-    names = _names(find(folder, "artists.tsv"), "artistID", "name")
-    file = find(folder, "user_artists.tsv")
+def read_hetrec(path: Path, now: datetime) -> Content:
+    """Read play counts of artists with names. The tags in this folder say nothing of which artist they are for."""
+    names = _names(_beside(path, "artists.tsv"), "artistID", "name")
+    file = find(path, "user_artists.tsv")
     return Content(playcounts=_playcounts(file, names, ("userID", "artistID", "plays"), "hetrec-lastfm2k"))
 
 
-def read_lightgcn(path: Path) -> Content:
+def read_lightgcn(path: Path, now: datetime) -> Content:
     """Read the training part of the split; its items have names in a file of their own."""
-    folder = path.parent if path.is_file() else path
-    names = _names(find(folder, "items.tsv"), "item", "name")
-    file = find(folder, "train.tsv")
+    names = _names(_beside(path, "items.tsv"), "item", "name")
+    file = find(path, "train.tsv")
     return Content(playcounts=_playcounts(file, names, ("user", "item", "plays"), "lastfm-lightgcn"))
 
 
+def _beside(path: Path, name: str) -> Path:
+    return find(path.parent if path.is_file() else path, name)
+
+
 def _names(file: Path, key: str, name: str) -> dict[str, str]:
-    return {number: said for _, (number, said) in read(file, (key, name))}
+    names: dict[str, str] = {}
+    for line, (number, said) in read(file, (key, name)):
+        whole(file, line, key, number)
+        if number in names:
+            raise BadDataset(f"{file.name}, line {line}: {key} {number} has a name already")
+        if not canonical(said) or "\0" in said or len(said) > LONGEST_NAME:
+            raise BadDataset(f"{file.name}, line {line}: {said[:40]!r} can't be a name")
+        names[number] = said
+    return names
 
 
 def _playcounts(
@@ -68,7 +84,8 @@ def _playcounts(
         whole(file, line, columns[0], user)
         if item not in names:
             raise BadDataset(f"{file.name}, line {line}: {columns[1]} {item[:40]!r} has no name")
-        found[f"{prefix}-{user}"].append((names[item], None, whole(file, line, columns[2], plays, least=1)))
+        count = whole(file, line, columns[2], plays, least=1, most=MOST_PLAYS)
+        found[f"{prefix}-{user}"].append((names[item], None, count))
     return _some(file, found)
 
 
@@ -78,7 +95,7 @@ def _some(file: Path, found: dict[str, T]) -> dict[str, T]:
     return dict(found)
 
 
-READERS: dict[str, Callable[[Path], Content]] = {
+READERS: dict[str, Callable[[Path, datetime], Content]] = {
     "30music": read_30music,
     "hetrec-lastfm2k": read_hetrec,
     "lastfm-lightgcn": read_lightgcn,

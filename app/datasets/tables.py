@@ -1,13 +1,14 @@
 """Reading tab-separated files, plain or gzip, and saying exactly what is wrong with one."""
 
-import csv
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, cast
 
 from app.datasets.registry import BadDataset
+
+LONGEST_LINE = 65_536  # bytes; a file without line ends is none of ours
 
 
 def find(path: Path, name: str) -> Path:
@@ -22,41 +23,50 @@ def find(path: Path, name: str) -> Path:
 
 def read(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and the named columns of each row. Raises BadDataset at the first thing that is wrong."""
-    number = 0
+    rows = _rows(file)
+    _, header = next(rows, (0, list[str]()))
+    if not header:
+        raise BadDataset(f"{file.name}: the file is empty")
+    if missing := [column for column in columns if column not in header]:
+        raise BadDataset(f"{file.name}, line 1: no column {', '.join(missing)} (found {', '.join(header)[:200]!r})")
+    places = [header.index(column) for column in columns]
+    for line, row in rows:
+        if len(row) != len(header):
+            raise BadDataset(f"{file.name}, line {line}: {len(row)} columns instead of {len(header)}")
+        yield line, [row[place] for place in places]
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and columns, the header's first."""
+    line = 0
     try:
         with _opened(file) as lines:
-            rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            header = next(rows, None)
-            if header is None:
-                raise BadDataset(f"{file.name}: the file is empty")
-            missing = [column for column in columns if column not in header]
-            if missing:
-                raise BadDataset(
-                    f"{file.name}, line 1: no column {', '.join(missing)} (found {', '.join(header)[:200]})"
-                )
-            places = [header.index(column) for column in columns]
-            for number, row in enumerate(rows, 2):
-                if len(row) != len(header):
-                    raise BadDataset(f"{file.name}, line {number}: {len(row)} columns instead of {len(header)}")
-                yield number, [row[place] for place in places]
-    except UnicodeDecodeError:
-        raise BadDataset(f"{file.name}, after line {number}: not UTF-8") from None
+            while raw := lines.readline(LONGEST_LINE):
+                line += 1
+                if not raw.endswith(b"\n"):
+                    raise BadDataset(f"{file.name}, line {line}: the file is cut short, or this is no text")
+                yield line, raw.decode("utf-8-sig" if line == 1 else "utf-8").rstrip("\r\n").split("\t")
+    except UnicodeDecodeError as error:
+        raise BadDataset(f"{file.name}, line {line}: not UTF-8 (byte {error.start + 1} of the line)") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadDataset(f"{file.name}, after line {number}: damaged or cut short ({error})") from None
-    except csv.Error as error:
-        raise BadDataset(f"{file.name}, after line {number}: {error}") from None
+        raise BadDataset(f"{file.name}, after line {line}: damaged or cut short ({error})") from None
     except OSError as error:
         raise BadDataset(f"{file}: {error.strerror or error}") from None
 
 
-def _opened(file: Path) -> TextIO:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8", newline="")
-    return file.open(encoding="utf-8", newline="")
+def _opened(file: Path) -> BinaryIO:
+    """Open a file, unpacked where it is packed, whatever its name says."""
+    with file.open("rb") as start:
+        is_packed = start.read(2) == b"\x1f\x8b"
+    if file.suffix == ".gz" and not is_packed:
+        raise BadDataset(f"{file.name}: not a gzip file")
+    return cast(BinaryIO, gzip.open(file)) if is_packed else file.open("rb")
 
 
-def whole(file: Path, line: int, column: str, text: str, *, least: int = 0) -> int:
+def whole(file: Path, line: int, column: str, text: str, *, least: int = 0, most: int = 10**15) -> int:
     """Read a whole number. Raises BadDataset."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) < least:
-        raise BadDataset(f"{file.name}, line {line}: {column} is {text[:40]!r}, not a whole number from {least}")
+    if not (text.isascii() and text.isdigit()) or len(text) > 16 or not least <= int(text) <= most:
+        raise BadDataset(
+            f"{file.name}, line {line}: {column} is {text[:40]!r}, not a whole number from {least} to {most}"
+        )
     return int(text)
