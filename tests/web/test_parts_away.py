@@ -21,13 +21,13 @@ PAGES = (
     ("listens", "/statistics", "Plays can&#39;t be counted just now"),
     ("listens", "/artists/{artist}", "Your plays are away just now"),
     ("listens", "/search?q=Shore", "Shore band"),
-    ("catalog", "/", "Because you played"),
+    ("catalog", "/", "you played"),
     ("catalog", "/search?q=Shore", "Search is away just now"),
     ("catalog", "/artists/{artist}", "The catalog is away just now"),
     ("playlists", "/playlists", "Playlists are away just now"),
-    ("playlists", "/", "Because you played"),
+    ("playlists", "/", "you played"),
     ("accounts", "/account", "Accounts are away just now"),
-    ("accounts", "/", "Because you played"),
+    ("accounts", "/", "you played"),
 )
 ADMIN_PAGES = (
     ("training", "/admin/", "Training is away"),
