@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from app.ml.artefact import open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
-from app.ml.item_item import Progress, no_progress
+from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
 from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_alone, measure_next, read_plays, sessions_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
-from app.ml.item_item import Progress, no_progress
+from app.ml.progress import Progress, no_progress
 
 
 class Popularity(BaseEstimator):  # type: ignore[misc]

@@ -1,9 +1,10 @@
 """The protocols `ranking` and `foldin`: full lists of 20 against held-out items, training items set aside."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,10 +15,11 @@ from threadpoolctl import threadpool_limits
 from app.ml.artefact import open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile, read_columns
 from app.ml.interactions import interactions, play_weights
-from app.ml.item_item import ItemItem, Progress, no_progress
+from app.ml.item_item import ItemItem
 from app.ml.metrics import ndcg_at_k, recall_at_k
 from app.ml.popularity import Popularity
-from app.ml.scoring import Scorer
+from app.ml.progress import Progress, no_progress
+from app.ml.scoring import Scorer, scorer_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,13 @@ def evaluate_split(
 
 
 def holdout_metrics(
-    X: sp.csr_matrix, *, seed: int, k: int = 20, listeners: int = 1000, progress: Progress = no_progress
+    X: sp.csr_matrix,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    seed: int,
+    k: int = 20,
+    listeners: int = 1000,
+    progress: Progress = no_progress,
 ) -> dict[str, float | None]:
     """Hide a fifth of the items of some listeners (rows of X), fit on the rest, and compare with popularity.
 
@@ -137,9 +145,7 @@ def holdout_metrics(
     test.data[~hidden] = 0
     train.eliminate_zeros()
     test.eliminate_zeros()
-    fitted = ItemItem(seed=seed).fit(train, progress)
-    from app.ml.scoring import scorer_of
-
+    fitted = ItemItem(**{**(parameters or {}), "seed": seed}).fit(train, progress)
     scorer = scorer_of(fitted.B_, fitted.popularity_)
     own, popular = measure(scorer, train, test, k), measure(scorer, train, test, k, is_popular=True)
     return {

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from app.ml.data_files import BadDataFile, read_columns
-from app.ml.item_item import Progress, no_progress
 from app.ml.metrics import hit_and_reciprocal
+from app.ml.progress import Progress, no_progress
 
 COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule

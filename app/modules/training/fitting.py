@@ -21,10 +21,14 @@ PARAMETERS: dict[str, tuple[float, float]] = {
     "diagonal": (0, 1e6),
     "degree_power": (0, 2),
     "item_power": (-1, 1),
+    "directions": (0, 500),
+    "smooth": (0, 100),
+    "candidates": (1, 500),
+    "local_ridge": (0.01, 1e6),
     "shrink": (0, 1e6),
     "seed": (0, 2**31 - 1),
 }
-WHOLE = frozenset({"neighbours", "dense_items", "seed"})
+WHOLE = frozenset({"neighbours", "dense_items", "directions", "candidates", "seed"})
 # With fewer listeners there is no crowd, and what is played together counts too; one session against one listener.
 CROWD = 50
 SESSION_WEIGHT = 0.5
@@ -76,7 +80,7 @@ def fit(
     with threadpool_limits(1):
         model = ItemItem(**parameters)
         model.fit(fitted_on, _part(progress, 0.0, 0.5, ""), is_weighted=is_weighted)
-        metrics = holdout_metrics(X, seed=model.seed, progress=_part(progress, 0.5, 0.95, "evaluating: "))
+        metrics = holdout_metrics(X, parameters, seed=model.seed, progress=_part(progress, 0.5, 0.95, "evaluating: "))
     progress(0.97, "writing")
     keys = [UUID(bytes=plays.keys[k]) for k in used]
     popularity = np.asarray((X > 0).sum(axis=0)).ravel().astype(np.float32)

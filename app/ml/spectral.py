@@ -1,0 +1,60 @@
+"""The smooth part of what listeners have in common: the strongest directions of the matrix, as links between items."""
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from app.ml.progress import Progress
+
+FEWEST = 4  # directions; with fewer there is nothing smooth to find
+ROWS_PER_DIRECTION = 8  # more directions than that would only repeat the matrix
+BLOCK = 512
+
+
+def add_smooth_links(
+    B: NDArray[np.float32],
+    N: sp.csr_matrix,
+    scale: NDArray[np.float32],
+    *,
+    directions: int,
+    weight: float,
+    progress: Progress,
+) -> None:
+    """Add V g Vᵀ to the dense links B, in place, `weight` times as large as they are (by root mean square).
+
+    V are the right singular vectors of N, g = s² / (s² + s_m²) with m two thirds down the list, a soft low-pass.
+    `scale` (items,) multiplies the rows of the added part. Source: GF-CF, Shen et al. 2021.
+    """
+    count = min(directions, min(N.shape) // ROWS_PER_DIRECTION)
+    if count < FEWEST or weight == 0:
+        return
+    squared, V = _strongest(N, count, progress)
+    g = squared / (squared + squared[(2 * count) // 3])
+    items = len(B)
+    size = np.sqrt(float((scale**2 * ((V * g) ** 2).sum(axis=1)).sum())) / items
+    factor = np.float32(weight * float(np.sqrt(np.mean(B**2, dtype=np.float64))) / size)
+    left = scale[:, None] * V * g * factor
+    for start in range(0, items, BLOCK):
+        B[start : start + BLOCK] += left[start : start + BLOCK] @ V.T
+    np.fill_diagonal(B, 0.0)
+
+
+def _strongest(N: sp.csr_matrix, count: int, progress: Progress) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the greatest squared singular values, greatest first, and the right singular vectors (items, count)."""
+    items, products = N.shape[1], 0
+    NT = N.T.tocsr()
+
+    def product(v: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal products
+        products += 1
+        if products % 50 == 1:
+            progress(min(1.0, products / (5 * count)), "directions")
+        found: NDArray[np.float32] = NT @ (N @ v)
+        return found
+
+    gram = LinearOperator((items, items), matvec=product, dtype=np.float32)
+    # a fixed start, so that the same matrix gives the same bits
+    squared, V = eigsh(gram, k=count, v0=np.ones(items, dtype=np.float32), tol=1e-3)
+    order = np.argsort(-squared, kind="stable")
+    return np.maximum(squared[order], 1e-9).astype(np.float32), np.ascontiguousarray(V[:, order], dtype=np.float32)
