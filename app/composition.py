@@ -56,6 +56,7 @@ FOLLOW_INTERVAL_S = 0.2
 TICK_INTERVAL_S = 1.0
 MAX_BODY_BYTES = 1_048_576
 MAX_BATCH_BYTES = 10_240_000  # 1000 listens of at most 10 kB
+MAX_CALL_BYTES = 64_000_000  # between parts of Segue: data sets are loaded in calls of some megabytes
 
 # Processes that call modules without hosting one in the topology; they have service keys too.
 OTHER_PROCESSES = ("worker", "cli")
@@ -185,6 +186,12 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
         SECRET_KEY=None,
     )
     app.extensions["segue"] = Runtime(container, process)
+
+    @app.before_request
+    def allow_large_batches() -> None:
+        if request.path == "/api/v1/listens":
+            request.max_content_length = MAX_BATCH_BYTES
+
     people = auth.People(container.get("accounts"), settings)
     auth.install_jwt(app, people)
     metrics.install_metrics(app)
@@ -216,6 +223,12 @@ def _verifier(container: Container) -> ServiceVerifier:
 
 def _install_rpc(app: Flask, container: Container, people: auth.People) -> None:
     verifier = _verifier(container)
+
+    @app.before_request
+    def allow_large_calls() -> None:
+        if request.path.startswith("/rpc/"):
+            request.max_content_length = MAX_CALL_BYTES
+
     for module in container.hosted:
         dispatcher = Dispatcher(
             contract_of(module), container.wire(module).service, verifier, people.actor_of_access_token
@@ -248,11 +261,6 @@ def _install_gateway(app: Flask, container: Container, people: auth.People) -> N
         limits.install_limits(app, settings.limits_url)
     document = openapi.document([api_of(m) for m in MODULES], version=__version__)
     app.config["SEGUE_OPENAPI"] = lambda: document
-
-    @app.before_request
-    def allow_large_batches() -> None:
-        if request.path == "/api/v1/listens":
-            request.max_content_length = MAX_BATCH_BYTES
 
     @app.get("/api/v1/ping")
     def ping() -> Response:
