@@ -16,6 +16,7 @@ from app.modules.recommendations.serving import Models, Serving
 
 MAX_ITEMS = 200
 PER_ARTIST = 2  # of recordings, while there are enough others
+WEAK = 0.1  # of the best score: variety is no reason to show what hardly anything speaks for
 POPULAR = "popular"
 KINDS: tuple[Kind, ...] = ("recordings", "artists")
 
@@ -61,7 +62,7 @@ class RecommendationsService:
         }
         with self.database.begin() as session:
             names = reading.names(session, kind, [*candidates, *(key for key, *_ in own)])
-        chosen = _varied([key for key in candidates if key in names], names, limit, kind)
+        chosen = _varied({key: score for key, (_, score) in candidates.items() if key in names}, names, limit, kind)
         targets = np.array([candidates[key][0] for key in chosen], dtype=np.int64)
         spoke = reasons.contributions(artefact.scorer, items, weights, targets)
         return [
@@ -74,7 +75,7 @@ class RecommendationsService:
         with self.database.begin() as session:
             rows = reading.popular(session, kind, unwanted, 5 * limit)
         names = dict(rows)
-        chosen = _varied(list(names), names, limit, kind)
+        chosen = _varied({key: float(each.listeners) for key, each in rows}, names, limit, kind)
         return Recommendations(
             [_plain(key, names[key], float(names[key].listeners)) for key in chosen], POPULAR, degraded=True
         )
@@ -109,18 +110,20 @@ class RecommendationsService:
             return reading.export(session, listener_id)
 
 
-def _varied(keys: list[UUID], names: dict[UUID, Names], limit: int, kind: Kind) -> list[UUID]:
-    """Return the first `limit` with few of each artist; what that set aside fills up where there are not enough."""
+def _varied(scores: dict[UUID, float], names: dict[UUID, Names], limit: int, kind: Kind) -> list[UUID]:
+    """Return the best `limit` with few of each artist; what that sets aside comes before what is weak."""
     if kind == "artists":
-        return keys[:limit]
+        return list(scores)[:limit]
+    least = WEAK * max(scores.values(), default=0.0)
     counts: dict[UUID, int] = {}
     chosen: list[UUID] = []
     aside: list[UUID] = []
-    for key in keys:
+    weak: list[UUID] = []
+    for key, score in scores.items():
         artist = names[key].artist_key
         counts[artist] = counts.get(artist, 0) + 1
-        (chosen if counts[artist] <= PER_ARTIST else aside).append(key)
-    return (chosen + aside)[:limit]
+        (weak if score < least else chosen if counts[artist] <= PER_ARTIST else aside).append(key)
+    return (chosen + aside + weak)[:limit]
 
 
 def _plain(key: UUID, names: Names, score: float) -> Recommendation:

@@ -54,11 +54,11 @@ def test_a_run_survives_the_kill_of_its_worker_and_makes_one_model(broken_line: 
     with running_valkey(folder / f"vk-{uuid4().hex[:6]}") as valkey:
         run_id = line.services.training.start_run("recordings").run_id
         first = worker_of(line, valkey.broker_url)
-        eventually(lambda: is_fitting(line, run_id), within_s=60)
+        eventually(lambda: is_fitting(line, run_id), within_s=90)
         kill(first)
         second = worker_of(line, valkey.broker_url)
         try:
-            eventually(lambda: seen(line, run_id).state in FINAL_STATES, within_s=90, every_s=0.2)
+            eventually(lambda: seen(line, run_id).state in FINAL_STATES, within_s=150, every_s=0.2)
         finally:
             kill(second)
     run = seen(line, run_id)
