@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.catalog import Tagging
-from app.contracts.identity import EmptyName, artist_key, canonical, identify
+from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
 from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
 
 SEARCHED = 300  # characters of a name that search looks at
@@ -76,6 +76,7 @@ class Names:
     def artist(self, key: UUID, name: str, plays: int) -> None:
         row = self.artists.get(key)
         if row is None:
+            name, _ = split_guests(name)  # a key stands for the artist alone
             self.artists[key] = row = {"key": key, "name": name, "search_text": _searched(name), "plays": 0}
         row["plays"] += plays
 
