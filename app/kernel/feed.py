@@ -79,7 +79,7 @@ def _parse(cursor: str, generation: int) -> tuple[str, int]:
     if not cursor:
         return "0", 0
     parts = cursor.split(":")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts) or int(parts[0]) != generation:
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts) or int(parts[0]) != generation:
         raise FeedReset
     return parts[1], int(parts[2])
 
