@@ -72,7 +72,7 @@ def scorer_of(B: Any, popularity: NDArray[np.float32]) -> Scorer:
 
 def best(scores: NDArray[np.float64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the `n` greatest positive scores with their places, best first, ties by place."""
-    if n < len(scores):
+    if 0 < n < len(scores):
         threshold = np.partition(scores, len(scores) - n)[len(scores) - n]
         places = np.flatnonzero(scores >= max(threshold, np.finfo(float).tiny))
     else:
