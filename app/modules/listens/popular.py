@@ -21,23 +21,32 @@ COUNT = """
     from (
         select listener_id, key, max(artist_key::text) as artist_key, max(title) as title, max(artist) as artist,
                sum(plays) as plays
-        from (
-            select {listen_key} as key, artist_key, {listen_title} as title, artist, listener_id, 1 as plays
-            from listen where duplicate_of is null
-            union all
-            select item_key, artist_key, coalesce(title, artist), artist, listener_id, plays
-            from playcount where kind = :kind
-        ) each
+        from ({plays}) each
         group by listener_id, key
     ) by_listener
     group by key
     order by listeners desc, plays desc, key
     limit :kept
 """
-KINDS: tuple[tuple[Kind, str, str], ...] = (
-    ("recordings", "recording_key", "title"),
-    ("artists", "artist_key", "artist"),
-)
+PLAYS: dict[Kind, str] = {
+    "recordings": """
+            select listener_id, recording_key as key, artist_key, title, artist, 1 as plays
+            from listen
+            where duplicate_of is null
+            union all
+            select listener_id, item_key, artist_key, title, artist, plays
+            from playcount
+            where kind = 'recordings'
+    """,
+    "artists": """
+            select listener_id, artist_key as key, artist_key, artist as title, artist, 1 as plays
+            from listen
+            where duplicate_of is null
+            union all
+            select listener_id, artist_key, artist_key, artist, artist, plays
+            from playcount
+    """,
+}
 
 
 class PopularCounter:
@@ -67,7 +76,7 @@ def refresh(database: Database) -> None:
     back the feeds of every module.
     """
     with database.begin() as session:
-        counted = [row for kind in KINDS for row in _count(session, *kind)]
+        counted = [row for kind in PLAYS for row in _count(session, kind)]
     with database.begin() as session:
         session.execute(text("delete from popular"))
         session.execute(
@@ -76,9 +85,9 @@ def refresh(database: Database) -> None:
         )
 
 
-def _count(session: Session, kind: Kind, key: str, title: str) -> list[dict[str, Any]]:
-    statement = COUNT.format(listen_key=key, listen_title=title)
-    return [dict(row._mapping) for row in session.execute(text(statement), {"kind": kind, "kept": KEPT})]
+def _count(session: Session, kind: Kind) -> list[dict[str, Any]]:
+    found = session.execute(text(COUNT.format(plays=PLAYS[kind])), {"kind": kind, "kept": KEPT})
+    return [dict(row._mapping) for row in found]
 
 
 def read(session: Session, kind: Kind, limit: int) -> list[PopularItem]:

@@ -23,13 +23,21 @@ WITHIN = """
     and duplicate_of is null
 """
 
-# Totals without timestamps belong to all time only.
-PLAYCOUNTS = """
-    union all
-    select {key} as key, artist_key, title, artist, plays
-    from playcount
-    where listener_id = :listener and kind = any(:kinds)
-"""
+# Totals without timestamps belong to all time only; a recording's count for its artist too.
+PLAYCOUNTS = {
+    "artists": """
+        union all
+        select artist_key, artist_key, artist, artist, plays
+        from playcount
+        where listener_id = :listener
+    """,
+    "recordings": """
+        union all
+        select item_key, artist_key, title, artist, plays
+        from playcount
+        where listener_id = :listener and kind = 'recordings'
+    """,
+}
 
 
 def top(
@@ -43,11 +51,7 @@ def top(
 ) -> Top:
     """Return the most played of an entity between two times; all-time figures include totals without timestamps."""
     key, title = ENTITIES[entity]
-    has_playcounts = start is None and end is None and entity != "releases"
-    playcounts = ""
-    if has_playcounts:
-        shown = "artist_key" if entity == "artists" else "item_key"
-        playcounts = PLAYCOUNTS.format(key=shown)
+    playcounts = PLAYCOUNTS.get(entity, "") if start is None and end is None else ""
     statement = f"""
         with counted as (
             select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
@@ -62,16 +66,16 @@ def top(
             from counted
             group by key
         )
-        select key, coalesce(title, artist), artist, artist_key, plays, total
+        select key, title, artist, artist_key, plays, total
         from (select count(*) as total from summed) counting
         left join lateral (
             select * from summed order by plays desc, title, key limit :limit offset :offset
         ) page on true
+        order by plays desc, title, key
         """  # noqa: S608
-    kinds = ["recordings", "artists"] if entity == "artists" else ["recordings"]
     rows = session.execute(
         text(statement),
-        {"listener": listener_id, "start": start, "end": end, "limit": limit, "offset": offset, "kinds": kinds},
+        {"listener": listener_id, "start": start, "end": end, "limit": limit, "offset": offset},
     ).all()
     return Top([TopItem(*row[:5]) for row in rows if row.key is not None], rows[0].total, start, end)
 
