@@ -77,7 +77,9 @@ def write(
             shutil.rmtree(unfinished)
         else:
             unfinished.chmod(0o755)
+            _sync_folder(unfinished)
             unfinished.rename(home / sha256)
+            _sync_folder(home)
         return sha256
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -99,6 +101,14 @@ def _write_through(file: Path, content: bytes) -> None:
         os.fsync(out.fileno())
 
 
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
@@ -113,38 +123,49 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DamagedArtefact(f"{folder.name}: no readable manifest ({error})") from None
     if hashlib.sha256(text).hexdigest() != folder.name:
         raise DamagedArtefact(f"{folder.name}: the manifest was changed")
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+    if not isinstance(manifest, dict):
+        raise DamagedArtefact(f"{folder.name}: the manifest is not an object")
+    if manifest.get("format") != FORMAT:
         raise DamagedArtefact(f"{folder.name}: format {manifest.get('format')!r} is not {FORMAT}")
-    files: dict[str, Any] = manifest
-    return files
+    said = manifest.get("files")
+    if not isinstance(said, dict) or not all(
+        isinstance(file, dict) and isinstance(file.get("bytes"), int) and isinstance(file.get("sha256"), str)
+        for file in said.values()
+    ):
+        raise DamagedArtefact(f"{folder.name}: the manifest doesn't say what its files are")
+    return manifest
 
 
 def open_artefact(folder: Path) -> Artefact:
     """Verify and memory-map a model. Raises DamagedArtefact when anything is missing, cut short or changed."""
     manifest = read_manifest(folder)
     arrays = {name: _open(folder, manifest, name, dtype) for name, dtype in ARRAYS.items()}
-    items = len(arrays["keys"])
-    indptr, indices = arrays["indptr"], arrays["indices"]
-    is_sound = (
-        arrays["keys"].shape == (items, 16)
-        and indptr.shape == (items + 1,)
-        and arrays["popularity"].shape == (items,)
-        and indices.shape == arrays["data"].shape == (int(indptr[-1]),)
-        and indptr[0] == 0
-        and bool((np.diff(indptr) >= 0).all())
-        and (not len(indices) or (int(indices.min()) >= 0 and int(indices.max()) < items))
-    )
-    if not is_sound:
+    if not _fit_together(arrays):
         raise DamagedArtefact(f"{folder.name}: the arrays don't fit each other")
     raw = arrays["keys"].tobytes()
-    place = {raw[i * 16 : i * 16 + 16]: i for i in range(items)}
-    return Artefact(
-        folder.name,
-        manifest,
-        arrays["keys"],
-        Scorer(indptr, indices, arrays["data"], arrays["popularity"]),
-        place,
-    )
+    place = {raw[i : i + 16]: i // 16 for i in range(0, len(raw), 16)}
+    if len(place) != len(arrays["keys"]):
+        raise DamagedArtefact(f"{folder.name}: two items have the same key")
+    scorer = Scorer(arrays["indptr"], arrays["indices"], arrays["data"], arrays["popularity"])
+    return Artefact(folder.name, manifest, arrays["keys"], scorer, place)
+
+
+def _fit_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Say whether the arrays are a square operator with sorted rows, finite, with a key and a popularity per item."""
+    keys, indptr, indices, data = (arrays[name] for name in ("keys", "indptr", "indices", "data"))
+    if keys.ndim != 2 or keys.shape[1] != 16 or indptr.shape != (len(keys) + 1,):
+        return False
+    if indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        return False
+    if arrays["popularity"].shape != (len(keys),) or not indices.shape == data.shape == (int(indptr[-1]),):
+        return False
+    if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < len(keys):
+        return False
+    # a row's columns rise; where the next row begins they may fall
+    may_fall = np.zeros(len(indices) + 1, dtype=bool)
+    may_fall[indptr] = True
+    is_sorted = bool(((np.diff(indices) > 0) | may_fall[1:-1]).all()) if len(indices) else True
+    return is_sorted and bool(np.isfinite(data).all()) and bool(np.isfinite(arrays["popularity"]).all())
 
 
 def _open(folder: Path, manifest: Mapping[str, Any], name: str, dtype: type[np.generic]) -> NDArray[Any]:
