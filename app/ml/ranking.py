@@ -21,6 +21,8 @@ from app.ml.popularity import Popularity
 from app.ml.progress import Progress, no_progress
 from app.ml.scoring import Scorer, scorer_of
 
+MOST = 10_000_000  # users, and items: greater numbers are no places in a matrix, which would fill the memory
+
 
 @dataclass(frozen=True)
 class Split:
@@ -39,8 +41,8 @@ def read_split(train: Sequence[Path], test: Path, foldin: Path | None, *, has_pl
     everything = [*files, held, *([given] if given else [])]
     users = 1 + max(max(columns["user"]) for columns in everything)
     items = 1 + max(max(columns["item"]) for columns in everything)
-    if min(min(*c["user"], *c["item"]) for c in everything) < 0:
-        raise BadDataFile("users and items are numbered from 0")
+    if min(min(*c["user"], *c["item"]) for c in everything) < 0 or max(users, items) > MOST:
+        raise BadDataFile(f"users and items are numbered from 0 to {MOST - 1:,}")
     fitted = sum(
         (_matrix(c, (users, items), has_plays) for c in files), sp.csr_matrix((users, items), dtype=np.float32)
     )

@@ -16,6 +16,7 @@ COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule
 LAST = 3  # how many of the latest plays are asked
 SMALLEST_HISTORY = 60
+GREATEST_TRACK = (1 << 63) - 1
 SAME_ARTIST = 0.2
 CO_OCCURRENCE, SUCCESSORS, MARKOV, ARTIST_STEP = 1.5, 1.5, 0.4, 0.1
 
@@ -47,6 +48,8 @@ def read_plays(paths: Sequence[Path]) -> list[Play]:
     found: dict[tuple[int, int, int], Play] = {}
     for path in paths:
         columns = read_columns(path, COLUMNS)
+        if min(columns["track"]) < 0 or max(columns["track"]) > GREATEST_TRACK:
+            raise BadDataFile(f"{path.name}: tracks are numbered from 0 to {GREATEST_TRACK}")
         for row in zip(*(columns[name] for name in COLUMNS), strict=True):
             play = Play(*row)
             found.setdefault((play.user, play.ts, play.track), play)
