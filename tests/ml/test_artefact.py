@@ -172,7 +172,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused_though_sealed(
 
 def test_an_array_of_objects_is_never_unpickled_though_sealed(folder: Path) -> None:
     np.save(folder / "data.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(DamagedArtefact, match="data.npy"):
+    with pytest.raises(DamagedArtefact, match=r"data\.npy"):
         open_artefact(sealed(folder))
 
 
