@@ -20,7 +20,8 @@ def test_a_call_between_parts_may_be_larger_than_a_public_request(services: Cont
 
 def test_a_thousand_long_listens_fit_into_one_submission(api: PublicApi, person: Person) -> None:
     batch = [
-        {"listened_at": int(x.listened_at.timestamp()), "artist": x.artist, "title": x.title} for x in listens(1000, 4000)
+        {"listened_at": int(x.listened_at.timestamp()), "artist": x.artist, "title": x.title}
+        for x in listens(1000, 4000)
     ]
     reply = api.post("/api/v1/listens", json={"listens": batch}, token=person.token)
     assert (reply.status, reply.json["accepted"]) == (200, 1000)
