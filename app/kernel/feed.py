@@ -54,10 +54,16 @@ def append(session: Session, events: Sequence[msgspec.Struct]) -> None:
 def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
     """Return up to `limit` events (JSON each) after a cursor, and the cursor behind the last.
 
-    Raises FeedReset for a cursor of another generation or form.
+    Raises FeedReset for a cursor of another generation or form, or of a time that this server has not come to: it was
+    set back to an older state, and what is new would be taken for what was followed already.
     """
-    generation = session.execute(text("select generation from event_generation")).scalar_one()
-    xid, position = _parse(after, generation)
+    asked, xid, position = _parse(after)
+    generation, is_past = session.execute(
+        text("select generation, cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()) from event_generation"),
+        {"xid": xid},
+    ).one()
+    if after and (asked != generation or not is_past):
+        raise FeedReset
     rows = session.execute(
         text(
             """
@@ -75,13 +81,14 @@ def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
     return [row[2].encode() for row in rows], cursor
 
 
-def _parse(cursor: str, generation: int) -> tuple[str, int]:
+def _parse(cursor: str) -> tuple[int, str, int]:
+    """Return generation, transaction id and position."""
     if not cursor:
-        return "0", 0
+        return 0, "0", 0
     parts = cursor.split(":")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts) or int(parts[0]) != generation:
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):
         raise FeedReset
-    return parts[1], int(parts[2])
+    return int(parts[0]), parts[1], int(parts[2])
 
 
 def ensure_generation(session: Session) -> None:

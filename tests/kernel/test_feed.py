@@ -1,5 +1,6 @@
 """The log is the feed: no event lost, each applied once, and a replay gives the same state."""
 
+import itertools
 import random
 import secrets
 import subprocess
@@ -196,7 +197,34 @@ def test_a_reader_beside_many_writers_sees_each_event_once(log: Log) -> None:
         assert told == sorted(told)
 
 
-@pytest.mark.parametrize("cursor", ["x", "1:2", "2:1:1", "1:a:1", "1:1:1:1", "-1:0:0", ":::", "1:1:²"])
+def test_commits_in_every_order_of_three_writers_tell_each_event_once(log: Log) -> None:
+    told: list[Counted] = []
+    cursor = ""
+    for number, order in enumerate(itertools.permutations(range(3))):
+        with Session(log.database.engine) as a, Session(log.database.engine) as b, Session(log.database.engine) as c:
+            writers = (a, b, c)
+            for writer in (*range(3), *order):  # positions of one lie between those of the others
+                log.append(writers[writer], Counted("abc"[writer], number))
+            for writer in order:
+                writers[writer].commit()
+                found, cursor = log.read_all(cursor)
+                told += found
+    assert len(log.settled(36)) == 36
+    told += log.read_all(cursor)[0]
+    assert Counter(told) == {Counted(name, number): 2 for name in "abc" for number in range(6)}
+    assert told == log.read_all()[0]
+
+
+BEYOND = "9" * 30
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("x", "1:2", "2:1:1", "1:a:1", "1:1:1:1", "-1:0:0", ":::", "1:1:²"),
+        *(f"{BEYOND}:1:1", f"1:{BEYOND}:1", f"1:1:{BEYOND}", f"{'9' * 5000}:1:1", "1:18446744073709551616:1"),
+    ],
+)
 def test_a_cursor_of_another_generation_or_form_starts_anew(log: Log, cursor: str) -> None:
     with pytest.raises(FeedReset):
         log.pull(cursor, 10)
@@ -223,6 +251,39 @@ def test_of_two_followers_that_pulled_the_same_page_one_applies_it(log: Log) -> 
     second = Follower("test", log.database, pull_while_another_applies, apply_counted, reset_counted, limit=3)
     assert second.step() == 0
     assert log.state() == sums(counted(3))
+
+
+def test_followers_that_race_beside_writers_apply_each_event_once(log: Log) -> None:
+    is_over = threading.Event()
+    failures: list[Exception] = []
+
+    def follow() -> None:
+        follower = log.follower()
+        try:
+            while not is_over.is_set():
+                if not follower.step():
+                    is_over.wait(0.002)
+        except Exception as error:
+            failures.append(error)
+
+    def write(writer: int) -> None:
+        for n in range(20):
+            log.add(Counted(f"w{writer}", n), Counted("all", n))
+
+    followers = [threading.Thread(target=follow) for _ in range(3)]
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(3)]
+    for thread in (*followers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    try:
+        eventually(lambda: log.state().get("all", 0) >= 3 * 190, within_s=15)
+    finally:
+        is_over.set()
+        for thread in followers:
+            thread.join()
+    log.caught_up({"all": 3 * 190, "w0": 190, "w1": 190, "w2": 190})
+    assert not failures
 
 
 def test_an_effect_that_fails_moves_no_cursor(log: Log) -> None:
@@ -300,6 +361,37 @@ def test_after_a_restore_the_log_begins_a_new_generation_and_followers_start_ane
     with log.database.begin() as session:
         feed.ensure_generation(session)  # once is enough
     assert log.follower().catch_up() == 0
+
+
+def test_a_cursor_of_a_time_that_the_server_has_not_come_to_starts_anew(log: Log) -> None:
+    """The server was set back to an older state, its follower elsewhere was not."""
+    log.add(*counted(3))
+    log.settled(3)
+    with log.database.begin() as session:
+        coming = session.execute(text("select pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one()
+    with pytest.raises(FeedReset):
+        log.pull(f"1:{int(coming) + 1000}:2", 10)
+    log.follower().catch_up()
+    with log.database.begin() as session:
+        session.execute(text("update feed_cursor set cursor = :ahead"), {"ahead": f"1:{int(coming) + 1000}:2"})
+    log.add(*counted(3, 3))
+    log.caught_up(sums(counted(6)))
+
+
+def test_a_restored_log_keeps_the_order_it_was_told_in(log: Log) -> None:
+    with Session(log.database.engine) as early, Session(log.database.engine) as late:
+        log.append(early, Counted("early", 1))
+        log.append(late, Counted("late", 1))
+        log.append(early, Counted("early", 2))
+        late.commit()
+        early.commit()
+    log.add(Counted("last", 1))
+    before = log.settled(4)
+    with log.database.begin() as session:
+        session.execute(text("update event set xid = ((xid::text::numeric + 800000000000)::text)::xid8"))
+    with log.database.begin() as session:
+        feed.ensure_generation(session)
+    assert log.settled(4) == before
 
 
 def test_nothing_to_append_is_no_event(log: Log) -> None:
