@@ -3,6 +3,7 @@
 import hashlib
 import time
 import unicodedata
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -333,3 +334,31 @@ def test_any_two_texts_have_keys_or_are_empty(artist: str, title: str) -> None:
     else:
         with pytest.raises(EmptyName):
             identify(artist, title)
+
+
+SPACES = [" ", "  ", "\t", "\n", "\u00a0", "\u3000", " \u2009 ", " \u200b "]
+
+
+def has_two_cases(letter: str) -> bool:
+    """Say whether the other case folds to the same; the iota below a Greek letter becomes one beside it (ᾴ, ΑΙ)."""
+    if "\u0345" in unicodedata.normalize("NFD", letter):
+        return False
+    return letter.swapcase().casefold() == letter.casefold()
+
+
+@given(EVERY_TEXT, st.sampled_from(SPACES), st.randoms(use_true_random=False))
+@unhurried
+def test_case_and_white_space_do_not_change_a_key(text: str, space: str, random: Random) -> None:
+    swapped = "".join(c.swapcase() if has_two_cases(c) and random.random() < 0.5 else c for c in text)
+    written = f"{space}{space.join(swapped.split())}{space}"
+    if canonical(text):
+        assert artist_key(written) == artist_key(text)
+        assert recording_key(text, written) == recording_key(written, text)
+
+
+@given(EVERY_TEXT, EVERY_TEXT)
+@unhurried
+def test_every_key_has_the_version_and_variant_of_its_kind(artist: str, title: str) -> None:
+    if canonical(artist) and canonical(title):
+        for key in (artist_key(artist), recording_key(artist, title), release_key(artist, title)):
+            assert (key.bytes[6] >> 4, key.bytes[8] >> 6) == (0b1000, 0b10)
