@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 BLOCK = 256
 BATCH = 128  # small systems solved in one call
 SMALLEST_RIDGE = 1e-3  # of σ₁²: the condition number stays under 1,000, so that float32 is enough
-ROW_LINKS = 1000  # of the Gram matrix kept per item, which bounds time and memory where items share most listeners
+ROW_LINKS = 400  # of the Gram matrix kept per item, which bounds time and memory where items share most listeners
 
 
 def largest_eigenvalue(G: Floats | sp.csr_matrix) -> float:
@@ -95,9 +95,9 @@ def on_neighbours(
 def _gram(N: sp.csr_matrix, own: Floats, shrink: float, progress: Progress) -> sp.csr_matrix:
     """Return NᵀN in blocks of rows, each row with its `ROW_LINKS` greatest cosines at most."""
     NT, items, blocks = N.T.tocsr(), N.shape[1], []
-    for start in range(0, items, 512):
+    for start in range(0, items, BLOCK):
         progress(start / items, "neighbours")
-        S = (NT[start : start + 512] @ N).tocsr()
+        S = (NT[start : start + BLOCK] @ N).tocsr()
         for row in np.flatnonzero(np.diff(S.indptr) > ROW_LINKS):
             entries = slice(S.indptr[row], S.indptr[row + 1])
             cosine = _cosine(S.data[entries], own[S.indices[entries]], own[start + row], shrink)
@@ -138,9 +138,9 @@ def _solve(
         place[near] = np.arange(count, dtype=np.int32)
         rows = G[near]
         column = place[rows.indices]
-        kept = column >= 0
-        line = np.repeat(np.arange(count, dtype=np.int32), np.diff(rows.indptr))
-        A[i, line[kept], column[kept]] = rows.data[kept]
+        kept = np.flatnonzero(column >= 0)
+        line = np.repeat(np.arange(0, count * size, size, dtype=np.int32), np.diff(rows.indptr))
+        A[i].reshape(-1)[line[kept] + column[kept]] = rows.data[kept]
         mine = slice(G.indptr[item], G.indptr[item + 1])
         where = place[G.indices[mine]]
         b[i, where[where >= 0], 0] = G.data[mine][where >= 0]

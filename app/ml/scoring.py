@@ -72,10 +72,10 @@ def scorer_of(B: Any, popularity: NDArray[np.float32]) -> Scorer:
 
 def best(scores: NDArray[np.float64], n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the `n` greatest positive scores with their places, best first, ties by place."""
-    if 0 < n < len(scores):
-        threshold = np.partition(scores, len(scores) - n)[len(scores) - n]
-        places = np.flatnonzero(scores >= max(threshold, np.finfo(float).tiny))
-    else:
-        places = np.flatnonzero(scores > 0)
+    places = np.flatnonzero(scores > 0)
+    if 0 < n < len(places):
+        positive = scores[places]
+        # not np.partition: it takes 30 ms for 50,000 scores of which most are equal, a sort takes one
+        places = places[positive >= np.sort(positive)[-n]]
     order = places[np.lexsort((places, -scores[places]))][:n]
     return order, scores[order]
