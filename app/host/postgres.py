@@ -33,7 +33,7 @@ SERVER_OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "shared_buffers": "128MB",
-    "max_connections": "100",
+    "max_connections": "200",
     "fsync": "on",
     "synchronous_commit": "on",
     "jit": "off",  # compiling costs more than it saves on queries of this size
