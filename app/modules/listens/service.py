@@ -19,6 +19,7 @@ from app.contracts.listens import (
     InvalidRange,
     Kind,
     ListenerListens,
+    ListenNotFound,
     ListenPage,
     ListensEvent,
     NewListen,
@@ -109,8 +110,12 @@ class ListensService:
             return history.page(session, listener_id, before, after, limit, search)
 
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
+        try:
+            at = whole_second(listened_at)
+        except OverflowError:  # beyond the first or last year in UTC
+            raise ListenNotFound from None
         with self.database.begin() as session:
-            log.delete(session, listener_id, whole_second(listened_at), recording_key)
+            log.delete(session, listener_id, at, recording_key)
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:

@@ -42,6 +42,8 @@ def test_a_listen_can_be_deleted_by_its_unix_seconds(api: PublicApi, person: Per
     submit(api, person, item())
     assert api.delete(f"/api/v1/listens/{AT}/{KEY}", token=person.token).status == 204
     assert api.delete(f"/api/v1/listens/yesterday/{KEY}", token=person.token).status == 422
+    for never in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        assert api.delete(f"/api/v1/listens/{never}/{KEY}", token=person.token).status == 404
 
 
 @pytest.mark.parametrize(
