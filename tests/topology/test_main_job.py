@@ -1,10 +1,6 @@
 """The main job on real data, by the command line as a person would: load, train, recommend with reasons, the page."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +8,9 @@ import pytest
 
 from app.bench.system import Servers, System, running_system
 from app.kernel.context import SYSTEM, acting_as
+from tests.support.commands import manage, manage_json
 from tests.support.people import PASSWORD
-from tests.support.stack import ROOT
 from tests.support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def system(servers: Servers, folder: Path) -> Iterator[System]:
-    with running_system(servers, folder / "main-job", "monolith", has_worker=True) as system:
-        yield system
-
-
-def manage(system: System, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **system.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
-
-
-def manage_json(system: System, *arguments: str) -> Any:
-    result = manage(system, *arguments, "--json")
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 def recommended(system: System, name: str, kind: str) -> Any:

@@ -1,0 +1,61 @@
+"""The forms of commands that others rely on: JSON keys, exit codes, one line for a mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.bench.system import System
+from tests.support.commands import manage, manage_json
+from tests.support.people import fresh_name
+
+
+def test_status_names_every_part(system: System) -> None:
+    status = manage_json(system, "status")
+    parts = {part["name"]: part for part in status["parts"]}
+    assert {"gateway", "accounts", "catalog", "listens", "recommendations", "training", "playlists"} <= set(parts)
+    assert set(parts["gateway"]) == {"name", "kind", "state", "where", "pid", "since", "version"}
+    assert {part["state"] for part in parts.values()} == {"up"}
+    assert status["search"] in {"trigram", "prefix"}
+
+
+def test_a_user_is_created_given_a_token_listed_and_deleted(system: System) -> None:
+    name = fresh_name()
+    created = manage(system, "users", "create", name, "--admin", "--password-stdin", stdin="a fine long password\n")
+    assert created.returncode == 0, created.stderr
+    assert "fine long" not in created.stdout + created.stderr
+    token = manage_json(system, "users", "token", name)["token"]
+    assert system.request("GET", "/api/v1/me", headers={"Authorization": f"Bearer {token}"}).json["name"] == name
+    again = manage(system, "users", "create", name, "--password-stdin", stdin="a fine long password\n")
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    assert name in [user["name"] for user in manage_json(system, "users", "list")["users"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", "file", "--user", "x"),
+        ("export", "--user", "x", "file"),
+        ("models", "canary", "00000000-0000-0000-0000-000000000000", "--share", "0.1"),
+    ],
+    ids=["import", "export", "canary"],
+)
+def test_what_a_later_version_brings_says_so(system: System, arguments: tuple[str, ...]) -> None:
+    result = manage(system, *arguments)
+    assert (result.returncode, "not available yet" in result.stderr) == (2, True)
+
+
+def test_the_settings_shown_hold_no_secret(system: System) -> None:
+    shown = manage(system, "config", "show", "--json").stdout
+    assert json.loads(shown)["secrets"]["secret_key"] == "[masked]"
+    password = system.environment["DATABASE_URL"].split(":", 2)[2].split("@")[0]
+    assert password not in shown
+
+
+def test_a_mistake_is_one_line_and_an_exit_code(system: System, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[processes.gateway]\nmodules = []\n")
+    result = manage(system, "topology", "check", str(broken))
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
+    assert "no process runs module" in result.stderr
+    assert manage(system, "recommend", "nobody-of-this-name").returncode == 1
