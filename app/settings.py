@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     module_database_urls: dict[str, str] = {}
     broker_url: str = ""
     results_url: str = ""
+    queue: str = "segue"  # systems that share a broker need one each
     limits_url: str = "memory://"
     topology: str = "monolith"
     process: str = "gateway"
@@ -88,6 +89,7 @@ PLAIN = {
     "SEGUE_POOL_SIZE": "pool_size",
     "SEGUE_LIMITS_URL": "limits_url",
     "SEGUE_RESULTS_URL": "results_url",
+    "SEGUE_QUEUE": "queue",
     "DATABASE_URL": "database_url",
     "BROKER_URL": "broker_url",
 }

@@ -119,6 +119,7 @@ def environment_for(servers: Servers, folder: Path, database: str, topology: str
         "BROKER_URL": servers.broker_url,
         "SEGUE_RESULTS_URL": servers.results_url,
         "SEGUE_LIMITS_URL": servers.limits_url,
+        "SEGUE_QUEUE": database,
         "SEGUE_DATA_DIR": str(folder),
         "SEGUE_SOCKET_DIR": str(folder / "run"),
         "SEGUE_TOPOLOGY": topology,

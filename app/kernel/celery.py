@@ -33,7 +33,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_max_tasks_per_child=20,
         worker_hijack_root_logger=False,
         task_ignore_result=True,
-        task_default_queue="segue",
+        task_default_queue=settings.queue,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         task_publish_retry=False,
