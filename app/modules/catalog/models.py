@@ -1,10 +1,16 @@
-"""Tables of the schema `catalog`. `search_text` is the canonical name, which search compares with."""
+"""Tables of the schema `catalog`.
+
+`search_text` is the name as search compares it; `weight` says how well known it is and changes seldom.
+"""
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, text
+from sqlalchemy import BigInteger, Computed, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# as the server reads it back, so that a comparison with the migrations holds
+WEIGHT = "(floor(((2)::double precision * ln(((1 + plays))::double precision))))::smallint"
 
 
 class Base(DeclarativeBase):
@@ -22,6 +28,7 @@ class ArtistRow(Base):
     name: Mapped[str]
     search_text: Mapped[str]
     plays: Mapped[int] = mapped_column(server_default=text("0"))
+    weight: Mapped[int] = mapped_column(SmallInteger(), Computed(WEIGHT, persisted=True), index=True)
 
 
 class RecordingRow(Base):
@@ -34,6 +41,7 @@ class RecordingRow(Base):
     release: Mapped[str | None]
     search_text: Mapped[str]
     plays: Mapped[int] = mapped_column(server_default=text("0"))
+    weight: Mapped[int] = mapped_column(SmallInteger(), Computed(WEIGHT, persisted=True), index=True)
 
 
 class TagRow(Base):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.contracts.catalog import Tagging
 from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
 from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
+from app.modules.catalog.search import folded
 
 SEARCHED = 300  # characters of a name that search looks at
 
@@ -55,10 +56,11 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
         match event:
             case Listened():
                 found.recording(event.recording_key, event.artist_key, event.artist, event.title, event.release, 1)
+            # a total counts once: whose it is and what it was before is not the catalog's to keep
             case PlaycountSet(recording_key=UUID() as key, title=str() as title):
-                found.recording(key, event.artist_key, event.artist, title, None, 0)
+                found.recording(key, event.artist_key, event.artist, title, None, 1)
             case PlaycountSet():
-                found.artist(event.artist_key, event.artist, 0)
+                found.artist(event.artist_key, event.artist, 1)
             case Unlistened():
                 gone += [{"key": event.recording_key, "plays": 1}, {"key": event.artist_key, "plays": 1}]
     found.store(session)
@@ -104,7 +106,7 @@ class Names:
 
 
 def _searched(name: str) -> str:
-    return canonical(name)[:SEARCHED]
+    return folded(name)[:SEARCHED]
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> str:
@@ -143,6 +145,14 @@ def tag(session: Session, taggings: Sequence[Tagging]) -> int:
 def forget_derived(session: Session) -> None:
     """Empty what the feed gave, before a replay; tags came from data sets and stay, with the names they are on."""
     session.execute(text("delete from recording where not exists (select from tag where key = recording_key)"))
-    session.execute(text("delete from artist where not exists (select from tag where key = artist_key)"))
+    session.execute(
+        text(
+            """
+            delete from artist
+            where not exists (select from tag where key = artist_key)
+              and not exists (select from recording where recording.artist_key = artist.artist_key)
+            """
+        )
+    )
     session.execute(text("update recording set plays = 0"))
     session.execute(text("update artist set plays = 0"))
