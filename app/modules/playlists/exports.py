@@ -1,5 +1,6 @@
 """Playlists as files: JSPF in ListenBrainz' flavour, XSPF, M3U8."""
 
+import html
 import re
 from typing import Any
 from xml.etree import ElementTree  # only written here, never read
@@ -32,7 +33,8 @@ def _jspf(playlist: Playlist, entries: list[Entry], identifier: str, creator: st
         "playlist": {
             "title": playlist.name,
             "creator": creator,
-            "annotation": playlist.description,
+            # ListenBrainz and its clients show it as HTML
+            "annotation": html.escape(playlist.description, quote=False),
             "date": playlist.created_at.isoformat(),
             "identifier": identifier,
             "extension": {
@@ -88,9 +90,9 @@ def _m3u8(playlist: Playlist, entries: list[Entry], _identifier: str, _creator: 
     for entry in entries:
         seconds = round(entry.duration_ms / 1000) if entry.duration_ms else -1
         lines.append(f"#EXTINF:{seconds},{_one_line(entry.artist)} - {_one_line(entry.title)}")
-        lines.append(
-            "/".join(_path_part(part) for part in (entry.artist, entry.release or "Unknown", entry.title)) + ".mp3"
-        )
+        parts = (entry.artist, entry.release or "Unknown", entry.title)
+        # "./": an artist may begin with "#", and the line would be a comment
+        lines.append("./" + "/".join(_path_part(part) for part in parts) + ".mp3")
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.contracts.accounts import ListenerErased
-from app.contracts.identity import EmptyName, identify
 from app.contracts.playlists import (
     EditConflict,
     Entry,
@@ -27,11 +26,7 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
-
-MAX_ENTRIES = 2000
-MAX_NAME = 200
-MAX_DESCRIPTION = 4000
-MAX_TEXT = 1000
+from app.modules.playlists.limits import check, check_position, entries_of
 
 COLUMNS = """
     playlist_id, owner_id, name, description, is_public, kind, week, jsonb_array_length(entries) as entry_count,
@@ -165,8 +160,8 @@ class PlaylistsService:
 
     def move_entry(self, playlist_id: UUID, source: int, target: int, revision: int | None = None) -> Playlist:
         def move(known: list[Entry]) -> list[Entry]:
-            _check_position(source, known)
-            _check_position(target, known)
+            check_position(source, known)
+            check_position(target, known)
             moved = known[:source] + known[source + 1 :]
             return [*moved[:target], known[source], *moved[target:]]
 
@@ -174,7 +169,7 @@ class PlaylistsService:
 
     def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None) -> Playlist:
         def remove(known: list[Entry]) -> list[Entry]:
-            _check_position(position, known)
+            check_position(position, known)
             return known[:position] + known[position + 1 :]
 
         return self._edit(playlist_id, remove, revision)
@@ -214,17 +209,35 @@ class PlaylistsService:
         week, name = weekly.week_of(self.clock())
         with self.database.begin() as session:
             found = _weekly(session, listener_id, "weekly", week)
-        if found is not None:
+        if found is not None and not weekly.is_waiting(found):
             return found
-        recommended = self.services.recommendations.recommend(listener_id, "recordings", weekly.CANDIDATES)
-        description = (
-            "Popular here: there is nothing personal to go by yet."
-            if recommended.degraded
-            else "New to you, chosen from what you played."
-        )
+        recommend = self.services.recommendations.recommend
+        recommended = recommend(listener_id, "recordings", weekly.CANDIDATES)
+        is_new = bool(recommended.items)
+        if not is_new:
+            recommended = recommend(listener_id, "recordings", weekly.CANDIDATES, include_known=True)
         entries = weekly.choose(recommended.items)
+        description = weekly.describe(entries, is_popular=recommended.degraded, is_new=is_new)
         with self.database.begin() as session:
-            return self._insert(session, listener_id, name, description, entries, kind="weekly", week=week)
+            if found is None:
+                return self._insert(session, listener_id, name, description, entries, kind="weekly", week=week)
+            if entries:
+                self._fill(session, found.playlist_id, entries, description)
+            return _playlist(_find(session, found.playlist_id))
+
+    def _fill(self, session: Session, playlist_id: UUID, entries: list[Entry], description: str) -> None:
+        """Store what a waiting playlist was made for, unless somebody was faster."""
+        session.execute(
+            text(
+                """
+                update playlist
+                set entries = cast(:entries as jsonb), description = :description, updated_at = :now,
+                    revision = revision + 1
+                where playlist_id = :id and entries = '[]' and revision = 1
+                """
+            ),
+            {"id": playlist_id, "entries": _json(entries), "description": description, "now": self.clock()},
+        )
 
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
@@ -244,50 +257,9 @@ class PlaylistsService:
         return exported
 
 
-def check(name: str, description: str, entries: int) -> None:
-    """Raise InvalidPlaylist for what a playlist can't be."""
-    if not 1 <= len(name.strip()) <= MAX_NAME or "\0" in name + description:
-        raise InvalidPlaylist("a playlist needs a name of 1 to 200 characters")
-    if len(description) > MAX_DESCRIPTION:
-        raise InvalidPlaylist(f"a description has at most {MAX_DESCRIPTION} characters")
-    if entries > MAX_ENTRIES:
-        raise InvalidPlaylist(f"a playlist holds at most {MAX_ENTRIES} entries")
-
-
-def entries_of(given: Sequence[NewEntry]) -> list[Entry]:
-    """Return entries with their keys. Raises InvalidPlaylist for one without artist or title."""
-    if len(given) > MAX_ENTRIES:
-        raise InvalidPlaylist(f"a playlist holds at most {MAX_ENTRIES} entries")
-    found = []
-    for number, each in enumerate(given):
-        texts = (each.artist, each.title, each.release or "")
-        try:
-            identity = identify(each.artist, each.title)
-        except EmptyName:
-            raise InvalidPlaylist(f"entry {number}: artist or title is empty") from None
-        if any(len(part) > MAX_TEXT or "\0" in part for part in texts):
-            raise InvalidPlaylist(f"entry {number}: a name is too long or holds a NUL character")
-        found.append(
-            Entry(
-                identity.recording_key,
-                each.title.strip(),
-                each.artist.strip(),
-                identity.artist_key,
-                each.release,
-                each.duration_ms,
-            )
-        )
-    return found
-
-
 def may_edit(owner_id: UUID) -> bool:
     actor = context.actor()
     return actor.kind == "service" or actor.is_admin or actor.listener_id == owner_id
-
-
-def _check_position(position: int, entries: list[Entry]) -> None:
-    if not 0 <= position < len(entries):
-        raise InvalidPlaylist(f"there is no position {position}")
 
 
 def _json(entries: Sequence[Entry]) -> str:

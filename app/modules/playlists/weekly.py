@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.contracts.playlists import Entry
+from app.contracts.playlists import Entry, Playlist
 from app.contracts.recommendations import Recommendation
 
 LENGTH = 30
@@ -18,12 +18,30 @@ def week_of(now: datetime) -> tuple[str, str]:
     return f"{year}-W{week:02}", f"Weekly mix, week {week} of {year}"
 
 
+def is_waiting(playlist: Playlist) -> bool:
+    """Whether there was nothing to put in when it was made, and nobody has touched it since."""
+    return playlist.entry_count == 0 and playlist.revision == 1
+
+
 def choose(candidates: Sequence[Recommendation]) -> list[Entry]:
     """Return the best candidates, at most two of an artist while others are left."""
     taken: Counter[object] = Counter()
-    first: list[Recommendation] = []
-    rest: list[Recommendation] = []
+    first: list[Entry] = []
+    rest: list[Entry] = []
     for item in candidates:
-        (first if taken[item.artist_key] < PER_ARTIST else rest).append(item)
+        (first if taken[item.artist_key] < PER_ARTIST else rest).append(
+            Entry(item.key, item.title, item.artist, item.artist_key)
+        )
         taken[item.artist_key] += 1
-    return [Entry(i.key, i.title, i.artist, i.artist_key) for i in (first + rest)[:LENGTH]]
+    return (first + rest)[:LENGTH]
+
+
+def describe(entries: Sequence[Entry], *, is_popular: bool, is_new: bool) -> str:
+    """Say where the entries come from: new ones or known ones, personal or popular."""
+    if not entries:
+        return "Nothing is popular here yet. Ask again once something was played."
+    if is_popular:
+        return "Popular here: there is nothing personal to go by yet."
+    if is_new:
+        return "New to you, chosen from what you played."
+    return "From what you know: there is nothing here yet that would be new to you."
