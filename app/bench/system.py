@@ -193,7 +193,7 @@ def running_system(servers: Servers, folder: Path, topology: str, *, has_worker:
             processes[name] = start_process(settings, environment, name, workers=process.workers)
         if has_worker:
             processes["worker"] = start_worker(settings, environment)
-        wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=90)
+        wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=180)
         yield system
     finally:
         for running in processes.values():
