@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,11 +13,12 @@ from uuid import UUID
 import numpy as np
 import scipy.sparse as sp
 
+from app.ml.alone import measure_alone
 from app.ml.artefact import open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
-from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_alone, measure_next, read_plays, sessions_of
+from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_next, read_plays, sessions_of
 
 KEYS = (
     "model", "protocol", "recall", "ndcg", "hit_rate", "mrr", "hit_rate_all", "mrr_all", "coverage", "k", "users",
@@ -28,6 +30,9 @@ MODELS = {
     "next": ("sequential-rules",),
     "alone": ("own-history",),
 }
+
+# what --without may name: plays matter to ranking and foldin, artists to alone, friends to no model yet
+LEFT_OUT = ("plays", "friends", "artist")
 
 
 def evaluate(
@@ -53,8 +58,12 @@ def evaluate(
     chosen = model or MODELS[protocol][0]
     if chosen not in MODELS[protocol]:
         raise BadDataFile(f"protocol {protocol} has the models {', '.join(MODELS[protocol])}, not {chosen!r}")
-    if friends is not None or community:
-        raise BadDataFile("no model here uses friends or a community yet")
+    if friends is not None:
+        raise BadDataFile("no model here uses friends yet")
+    if unknown := set(without) - set(LEFT_OUT):
+        raise BadDataFile(f"--without takes {', '.join(LEFT_OUT)}, not {', '.join(sorted(unknown))}")
+    if community and protocol != "alone":
+        raise BadDataFile("--community belongs to the protocol alone")
     found: dict[str, Any] = dict.fromkeys(KEYS)
     found.update(model=chosen, protocol=protocol, k=k)
     with tempfile.TemporaryDirectory(prefix="segue-evaluate-") as folder:
@@ -63,7 +72,7 @@ def evaluate(
         elif protocol == "next":
             _next(found, Path(folder), train, test, window, k, progress)
         else:
-            _alone(found, train, k, progress)
+            _alone(found, train, k, without, progress, has_community=community)
     # ru_maxrss counts kilobytes on Linux, bytes on macOS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found["peak_rss_mb"] = round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
@@ -127,15 +136,26 @@ def _next(
     )
 
 
-def _alone(found: dict[str, Any], train: Sequence[Path], k: int, progress: Progress) -> None:
+def _alone(
+    found: dict[str, Any],
+    train: Sequence[Path],
+    k: int,
+    without: Sequence[str],
+    progress: Progress,
+    *,
+    has_community: bool,
+) -> None:
     plays = read_plays(train)
+    if "artist" in without:
+        # every track by an artist of its own
+        plays = [replace(play, artist=play.track) for play in plays]
     started = time.perf_counter()
-    hits = measure_alone(plays, k, progress)
+    hits = measure_alone(plays, k, progress, has_community=has_community)
     found.update(
         score_seconds=round(time.perf_counter() - started, 3),
         items=len({play.track for play in plays}),
         users=hits.users,
         hit_rate=hits.hit_rate,
         mrr=hits.mrr,
-        parameters={},
+        parameters={"community": has_community},
     )

@@ -1,7 +1,7 @@
-"""The protocols `next` and `alone`: what is played next in a session, by everybody or by one listener with no crowd."""
+"""The protocol `next`: what is played next in a session, from the sessions of everybody."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,7 @@ from app.ml.progress import Progress, no_progress
 COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule
 LAST = 3  # how many of the latest plays are asked
-SMALLEST_HISTORY = 60
 GREATEST_TRACK = (1 << 63) - 1
-SAME_ARTIST = 0.2
-CO_OCCURRENCE, SUCCESSORS, MARKOV, ARTIST_STEP = 1.5, 1.5, 0.4, 0.1
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def measure_next(rules: sp.csr_matrix, tracks: Sequence[int], sessions: Sequence
                 for at in range(rules.indptr[item], rules.indptr[item + 1]):
                     scores[int(rules.indices[at])] += float(rules.data[at]) / distance
             results.append(hit_and_reciprocal(rank_of(items[place], scores), k))
-    return _hits(results, max(transitions, 1), len(users))
+    return hits_of(results, max(transitions, 1), len(users))
 
 
 def rank_of(target: int, scores: dict[int, float]) -> int | None:
@@ -129,7 +126,8 @@ def rank_of(target: int, scores: dict[int, float]) -> int | None:
     return sum(1 for score in scores.values() if score >= own) - 1
 
 
-def _hits(results: list[tuple[float, float]], transitions: int | None, users: int) -> Hits:
+def hits_of(results: list[tuple[float, float]], transitions: int | None, users: int) -> Hits:
+    """Return the means over positions. Raises BadDataFile where there is none."""
     if not results:
         raise BadDataFile("there is no position to predict")
     hits, reciprocals = (sum(column) for column in zip(*results, strict=True))
@@ -142,73 +140,3 @@ def _hits(results: list[tuple[float, float]], transitions: int | None, users: in
         count,
         users,
     )
-
-
-def measure_alone(plays: Sequence[Play], k: int, progress: Progress = no_progress) -> Hits:
-    """Predict each next recording of a listener from their own history up to then, and nothing else."""
-    by_user: dict[int, list[Play]] = defaultdict(list)
-    for play in sorted(plays, key=lambda p: (p.user, p.ts, p.session)):
-        own = by_user[play.user]
-        if not own or (own[-1].session, own[-1].track) != (play.session, play.track):
-            own.append(play)
-    histories = [own for own in by_user.values() if len(own) >= SMALLEST_HISTORY]
-    results: list[tuple[float, float]] = []
-    for count, own in enumerate(histories):
-        progress(count / len(histories), "listeners")
-        results += [hit_and_reciprocal(rank, k) for rank in _ranks_alone(own)]
-    return _hits(results, None, len(histories))
-
-
-def _ranks_alone(own: Sequence[Play]) -> Iterator[int | None]:
-    """Yield the rank of each test position; the memory grows by each play as it happens."""
-    memory = OwnHistory()
-    border = int(np.floor(0.8 * len(own)))
-    for place, play in enumerate(own):
-        if place >= border and place and own[place - 1].session == play.session:
-            yield rank_of(play.track, memory.scores(own[place - 1]))
-        memory.add(play)
-
-
-class OwnHistory:
-    """One listener's co-occurrences, successors and artists, built play by play."""
-
-    def __init__(self) -> None:
-        self.together: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        self.after: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        self.follows: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        self.of_artist: dict[int, dict[int, int]] = defaultdict(dict)
-        self.session: list[Play] = []
-        self.plays = 0
-
-    def add(self, play: Play) -> None:
-        if self.session and self.session[-1].session != play.session:
-            self.session = []
-        for distance, before in enumerate(reversed(self.session), 1):
-            if before.track != play.track:
-                self.together[before.track][play.track] += 1
-                self.together[play.track][before.track] += 1
-                self.after[before.track][play.track] += 1 / distance
-                if distance == 1:
-                    self.follows[before.track][play.track] += 1
-        self.session.append(play)
-        self.plays += 1
-        self.of_artist[play.artist][play.track] = self.plays
-
-    def scores(self, last: Play) -> dict[int, float]:
-        """Return the scores of what may follow, without what was just played."""
-        scores: dict[int, float] = defaultdict(float)
-        recent = list(reversed(self.session[-10:]))
-        for distance, play in enumerate(recent, 1):
-            _add(scores, self.together[play.track], CO_OCCURRENCE / distance)
-            _add(scores, self.after[play.track], SUCCESSORS / distance)
-        _add(scores, self.follows[last.track], MARKOV)
-        for track, when in self.of_artist[last.artist].items():
-            scores[track] += SAME_ARTIST / (1 + self.plays - when) ** 0.5
-        scores.pop(last.track, None)
-        return scores
-
-
-def _add(scores: dict[int, float], more: dict[int, float], weight: float) -> None:
-    total = sum(more.values())
-    for track, value in more.items():
-        scores[track] += weight * value / total
