@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from app.contracts.playlists import Entry, Playlist
 from app.contracts.recommendations import Recommendation
@@ -14,7 +14,7 @@ PER_ARTIST = 2
 
 def week_of(now: datetime) -> tuple[str, str]:
     """Return the ISO week as stored and as a name: ("2026-W48", "Weekly mix, week 48 of 2026")."""
-    year, week, _ = now.isocalendar()
+    year, week, _ = now.astimezone(UTC).isocalendar()
     return f"{year}-W{week:02}", f"Weekly mix, week {week} of {year}"
 
 
