@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from app.ml.progress import Progress
 
@@ -54,7 +54,13 @@ def _strongest(N: sp.csr_matrix, count: int, progress: Progress) -> tuple[NDArra
         return found
 
     gram = LinearOperator((items, items), matvec=product, dtype=np.float32)
-    # a fixed start, so that the same matrix gives the same bits
-    squared, V = eigsh(gram, k=count, v0=np.ones(items, dtype=np.float32), tol=1e-3)
+    # a fixed start, so that the same matrix gives the same bits; a random one, since a constant vector can lie in a
+    # part of the space that the matrix maps onto itself
+    start = np.random.default_rng(0).standard_normal(items).astype(np.float32)
+    try:
+        squared, V = eigsh(gram, k=count, v0=start, tol=1e-3)
+    except ArpackError:  # a matrix of few different rows: the iteration runs out of directions
+        squared, V = np.linalg.eigh((NT @ N).toarray().astype(np.float64))
+        squared, V = squared[-count:], V[:, -count:]
     order = np.argsort(-squared, kind="stable")
     return np.maximum(squared[order], 1e-9).astype(np.float32), np.ascontiguousarray(V[:, order], dtype=np.float32)

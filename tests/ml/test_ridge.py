@@ -94,3 +94,11 @@ def test_an_item_that_nobody_played_has_no_links() -> None:
     for dense_items in (5000, 0):
         B = ItemItem(dense_items=dense_items).fit(sp.csr_matrix(X)).B_
         assert B[17].nnz == B[:, 17].nnz == 0
+
+
+def test_listeners_who_are_all_alike_in_groups_are_fitted_too() -> None:
+    """Few different rows leave the eigenvalue iteration without directions."""
+    groups = np.kron(np.eye(4), np.ones((12, 10))).astype(np.float32)
+    fitted = ItemItem().fit(sp.csr_matrix(groups))
+    assert np.isfinite(fitted.B_.data).all()
+    assert fitted.B_.nnz > 0
