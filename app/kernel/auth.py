@@ -181,7 +181,7 @@ class People:
         except (ServiceUnavailable, DomainError):
             return
         if is_ended:
-            raise Unauthenticated("this session has ended")
+            raise Unauthenticated("the session has ended")
         if len(self._sessions) > 4096:
             self._sessions.clear()
         self._sessions[sid] = now

@@ -41,7 +41,6 @@ class Route:
     access: Access
     scope: str
     status: int
-    limit: str  # a flask-limiter limit, applied at the gateway; "" for the general one
     summary: str
 
 
@@ -64,7 +63,6 @@ class Api:
         access: Access = Access.LISTENER,
         scope: str = "",
         status: int = 200,
-        limit: str = "",
     ) -> Callable[[H], H]:
         """Declare `handler(services, *, query, body, **path_parameters)`; what it returns is encoded as JSON.
 
@@ -74,9 +72,7 @@ class Api:
 
         def declare(handler: H) -> H:
             summary = (inspect.getdoc(handler) or "").partition("\n")[0]
-            self.routes.append(
-                Route(method, path, handler, query, body, returns, access, scope, status, limit, summary)
-            )
+            self.routes.append(Route(method, path, handler, query, body, returns, access, scope, status, summary))
             return handler
 
         return declare
