@@ -18,6 +18,7 @@ from app.ml.artefact import open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
+from app.ml.recommenders import RECOMMENDERS
 from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_next, read_plays, sessions_of
 
 KEYS = (
@@ -25,8 +26,8 @@ KEYS = (
     "items", "fit_seconds", "score_seconds", "peak_rss_mb", "model_mb", "parameters",
 )  # fmt: skip
 MODELS = {
-    "ranking": ("item-item", "popularity"),
-    "foldin": ("item-item", "popularity"),
+    "ranking": tuple(RECOMMENDERS),
+    "foldin": tuple(RECOMMENDERS),
     "next": ("sequential-rules",),
     "alone": ("own-history",),
 }
@@ -68,7 +69,7 @@ def evaluate(
     found.update(model=chosen, protocol=protocol, k=k)
     with tempfile.TemporaryDirectory(prefix="segue-evaluate-") as folder:
         if protocol in {"ranking", "foldin"}:
-            _ranking(found, Path(folder), train, test, foldin, chosen, k, without, progress)
+            _ranking(found, Path(folder), train, test, foldin, chosen, k, seed, without, progress)
         elif protocol == "next":
             _next(found, Path(folder), train, test, window, k, progress)
         else:
@@ -87,6 +88,7 @@ def _ranking(
     foldin: Path | None,
     model: str,
     k: int,
+    seed: int,
     without: Sequence[str],
     progress: Progress,
 ) -> None:
@@ -95,7 +97,7 @@ def _ranking(
     if (found["protocol"] == "foldin") != (foldin is not None):
         raise BadDataFile("--foldin belongs to the protocol foldin, which needs it")
     split = read_split(train, test, foldin, has_plays="plays" not in without)
-    quality, facts = evaluate_split(split, model=model, k=k, folder=folder, progress=progress)
+    quality, facts = evaluate_split(split, model=model, k=k, folder=folder, seed=seed, progress=progress)
     found.update(recall=quality.recall, ndcg=quality.ndcg, coverage=quality.coverage, users=quality.users, **facts)
 
 

@@ -80,7 +80,7 @@ def test_ranking_tells_every_key_and_null_where_it_does_not_apply(split: dict[st
     found = evaluate("ranking", **split)
     assert tuple(found) == KEYS
     assert {key for key, value in found.items() if value is None} == {"hit_rate", "mrr", "hit_rate_all", "mrr_all"}
-    assert (found["model"], found["protocol"], found["k"], found["items"]) == ("item-item", "ranking", 20, 120)
+    assert (found["model"], found["protocol"], found["k"], found["items"]) == ("blend", "ranking", 20, 120)
     assert min(found["fit_seconds"], found["score_seconds"], found["peak_rss_mb"], found["model_mb"]) > 0
     assert 0 < found["coverage"] <= 1
 

@@ -64,7 +64,7 @@ class RecommendationsService:
             names = reading.names(session, kind, [*candidates, *(key for key, *_ in own)])
         chosen = _varied({key: score for key, (_, score) in candidates.items() if key in names}, names, limit, kind)
         targets = np.array([candidates[key][0] for key in chosen], dtype=np.int64)
-        spoke = reasons.contributions(artefact.scorer, items, weights, targets)
+        spoke = artefact.scorer.contributions(items, weights, targets)
         return [
             _explained(key, candidates[key][1], spoke[row], [k for k, *_ in own], names)
             for row, key in enumerate(chosen)
