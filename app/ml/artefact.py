@@ -36,6 +36,8 @@ FACTORS: dict[str, tuple[type[np.generic], ...]] = {
     "scale": (np.float32,),
 }
 FOLD = ("listener_power", "mean_entries", "plays_power")  # numbers of the manifest, beside the arrays of FACTORS
+TABLE = "table-"  # before the names of further arrays, which a model of another kind has
+TABLES = (np.int64, np.int32, np.float32)
 HALF = 6e-8  # the smallest half; what is less is no link
 
 
@@ -51,6 +53,7 @@ class Artefact:
     manifest: dict[str, Any]
     keys: NDArray[np.uint8]
     scorer: Scorer
+    tables: dict[str, NDArray[Any]]
 
     def key(self, item: int) -> UUID:
         return UUID(bytes=self.keys[item].tobytes())
@@ -75,11 +78,12 @@ def write(
     *,
     factors: Factors | None = None,
     has_halves: bool = False,
+    tables: Mapping[str, NDArray[Any]] | None = None,
 ) -> str:
     """Write a model below `home`, all or nothing, and return its SHA-256, which is also its folder's name.
 
     `facts` go into the manifest (kind, parameters, metrics, snapshot); the same facts and arrays give the same bytes.
-    `has_halves` keeps the links in half precision.
+    `has_halves` keeps the links in half precision; `tables` are further arrays of numbers, by name.
     """
     scorer = scorer_of(_halved(B) if has_halves else B, popularity)
     arrays: dict[str, NDArray[Any]] = {
@@ -89,6 +93,7 @@ def write(
         "data": scorer.data.astype(np.float16) if has_halves else scorer.data,
         "popularity": scorer.popularity,
         **({name: getattr(factors, name) for name in FACTORS} if factors else {}),
+        **{f"{TABLE}{name}": array for name, array in (tables or {}).items()},
     }
     fold = {"fold": {name: float(getattr(factors, name)) for name in FOLD}} if factors else {}
     home.mkdir(parents=True, exist_ok=True)
@@ -183,10 +188,15 @@ def open_artefact(folder: Path, *, is_verified: bool = False) -> Artefact:
     if not (is_verified or _fit_together(arrays)):
         raise DamagedArtefact(f"{folder.name}: the arrays don't fit each other")
     scorer = Scorer(arrays["indptr"], arrays["indices"], arrays["data"], arrays["popularity"], factors)
-    opened = Artefact(folder.name, manifest, arrays["keys"], scorer)
+    opened = Artefact(folder.name, manifest, arrays["keys"], scorer, _open_tables(folder, manifest, is_verified))
     if not is_verified and len(opened.place) != len(arrays["keys"]):
         raise DamagedArtefact(f"{folder.name}: two items have the same key")
     return opened
+
+
+def _open_tables(folder: Path, manifest: Mapping[str, Any], is_verified: bool) -> dict[str, NDArray[Any]]:
+    names = [file.removesuffix(".npy") for file in sorted(manifest["files"]) if file.startswith(TABLE)]
+    return {name.removeprefix(TABLE): _open(folder, manifest, name, TABLES, is_verified) for name in names}
 
 
 def _open_factors(folder: Path, manifest: Mapping[str, Any], items: int, is_verified: bool) -> Factors | None:

@@ -12,14 +12,28 @@ from uuid import UUID
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from app.ml.alone import measure_alone
-from app.ml.artefact import open_artefact, size_bytes, write
+from app.ml.artefact import Artefact, open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
 from app.ml.recommenders import RECOMMENDERS
-from app.ml.sessions import LAST, RULE_STEPS, cut, fit_rules, measure_next, read_plays, sessions_of
+from app.ml.session_model import PARTS, SessionModel, SessionScorer, SessionTable, histories
+from app.ml.sessions import (
+    LAST,
+    RULE_STEPS,
+    NextScores,
+    Play,
+    cut,
+    fit_rules,
+    measure_next,
+    next_of_rules,
+    read_plays,
+    session_table,
+    sessions_of,
+)  # fmt: skip
 
 KEYS = (
     "model", "protocol", "recall", "ndcg", "hit_rate", "mrr", "hit_rate_all", "mrr_all", "coverage", "k", "users",
@@ -28,7 +42,7 @@ KEYS = (
 MODELS = {
     "ranking": tuple(RECOMMENDERS),
     "foldin": tuple(RECOMMENDERS),
-    "next": ("sequential-rules",),
+    "next": ("session", "sequential-rules"),
     "alone": ("own-history",),
 }
 
@@ -71,7 +85,7 @@ def evaluate(
         if protocol in {"ranking", "foldin"}:
             _ranking(found, Path(folder), train, test, foldin, chosen, k, seed, without, progress)
         elif protocol == "next":
-            _next(found, Path(folder), train, test, window, k, progress)
+            _next(found, Path(folder), train, test, window, chosen, k, without, progress)
         else:
             _alone(found, train, k, without, progress, has_community=community)
     # ru_maxrss counts kilobytes on Linux, bytes on macOS
@@ -107,24 +121,37 @@ def _next(
     train: Sequence[Path],
     test: Path | None,
     window: str | None,
+    model: str,
     k: int,
+    without: Sequence[str],
     progress: Progress,
 ) -> None:
     if (window is None) == (test is None):
         raise BadDataFile("next takes one file with --window, or --train and --test")
-    plays = read_plays(train)
-    fitted, tested = (sessions_of(plays), sessions_of(read_plays([test]))) if test else cut(plays, str(window))
+    plays = _plays(train, without)
+    fitted, tested = (sessions_of(plays), sessions_of(_plays([test], without))) if test else cut(plays, str(window))
     if not fitted:
         raise BadDataFile(f"window {window!r}: there is nothing before it to train on")
     started = time.perf_counter()
-    rules, tracks = fit_rules(fitted, progress)
-    found["fit_seconds"] = round(time.perf_counter() - started, 3)
+    rules, tracks = fit_rules(fitted)
     popularity = np.asarray((rules > 0).sum(axis=0)).ravel().astype(np.float32)
-    sha256 = write(folder, [UUID(int=track) for track in tracks], rules, popularity, {"kind": "sequential-rules"})
+    keys = [UUID(int=track) for track in tracks]
+    facts: dict[str, Any] = {"kind": model}
+    tables: dict[str, NDArray[Any]] = {}
+    listeners: list[int] = []
+    parameters: dict[str, Any] = {"steps": RULE_STEPS, "last": LAST}
+    if model == "session":
+        table, _, listeners = session_table(fitted)
+        fit = SessionModel().fit(table, listeners, progress)
+        parameters = {**fit.get_params(), "chosen": fit.chosen_}
+        tables = {"starts": table.starts, "items": table.items, "artists": table.artists}
+        facts = {"kind": model, "parameters": parameters}
+    found["fit_seconds"] = round(time.perf_counter() - started, 3)
+    sha256 = write(folder, keys, rules, popularity, facts, tables=tables)
     opened = open_artefact(folder / sha256)
-    served = sp.csr_matrix((opened.scorer.data, opened.scorer.indices, opened.scorer.indptr), shape=rules.shape)
     started = time.perf_counter()
-    hits = measure_next(served, [opened.key(i).int for i in range(len(tracks))], tested, k)
+    scores = _served_sessions(opened, listeners) if model == "session" else next_of_rules(_served_rules(opened))
+    hits = measure_next(scores, [opened.key(i).int for i in range(len(tracks))], tested, k, progress)
     found.update(
         score_seconds=round(time.perf_counter() - started, 3),
         model_mb=round(size_bytes(folder / sha256) / 1e6, 3),
@@ -134,8 +161,35 @@ def _next(
         mrr=hits.mrr,
         hit_rate_all=hits.hit_rate_all,
         mrr_all=hits.mrr_all,
-        parameters={"steps": RULE_STEPS, "last": LAST},
+        parameters=parameters,
     )
+
+
+def _served_rules(opened: Artefact) -> sp.csr_matrix:
+    items = opened.scorer.items
+    return sp.csr_matrix((opened.scorer.data, opened.scorer.indices, opened.scorer.indptr), shape=(items, items))
+
+
+def _served_sessions(opened: Artefact, listeners: Sequence[int]) -> NextScores:
+    """Return what scores by the session model; a listener's own plays come from outside, as they do in serving."""
+    table = SessionTable(opened.tables["starts"], opened.tables["items"], opened.tables["artists"])
+    scorer, known = SessionScorer(table), histories(table, listeners)
+    chosen = opened.manifest["parameters"]["chosen"]
+    weights = np.array([chosen[part] for part in PARTS])
+
+    def scores(items: Sequence[int], user: int) -> dict[int, float]:
+        listed, parts = scorer.parts(items, known.get(user, []))
+        values = parts @ weights
+        is_listed = values > 0
+        return dict(zip(listed[is_listed].tolist(), values[is_listed].tolist(), strict=True))
+
+    return scores
+
+
+def _plays(files: Sequence[Path], without: Sequence[str]) -> list[Play]:
+    plays = read_plays(files)
+    # without artists, every track is by an artist of its own
+    return [replace(play, artist=play.track) for play in plays] if "artist" in without else plays
 
 
 def _alone(
@@ -147,10 +201,7 @@ def _alone(
     *,
     has_community: bool,
 ) -> None:
-    plays = read_plays(train)
-    if "artist" in without:
-        # every track by an artist of its own
-        plays = [replace(play, artist=play.track) for play in plays]
+    plays = _plays(train, without)
     started = time.perf_counter()
     hits = measure_alone(plays, k, progress, has_community=has_community)
     found.update(
