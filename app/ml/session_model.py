@@ -195,7 +195,11 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
     def recommend(
         self, session: Sequence[int], history: Sequence[int] = (), n: int = 20
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return up to `n` items that may come next, best first, and their scores; popular ones fill the list."""
+        """Return up to `n` items that may come next, best first, and their scores; popular ones fill the list.
+
+        Raises IndexError for an item that the fit has not seen.
+        """
+        self._check(session, history)
         scores = np.zeros(self.scorer_.items)
         if len(session):
             listed, parts = self.scorer_.parts(session, history)
@@ -209,17 +213,23 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
         return found, values
 
     def similar_items(self, item: int, n: int = 20) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return what follows an item."""
+        """Return what follows an item. Raises IndexError."""
+        self._check([item], ())
         scores = np.zeros(self.scorer_.items)
         _add_row(scores, self.scorer_.rules, item, 1.0)
         return best(scores, n)
 
     def explain(self, session: Sequence[int], target: int, history: Sequence[int] = ()) -> dict[str, float]:
-        """Return what each part adds to a target's score; they sum to it."""
+        """Return what each part adds to a target's score; they sum to it. Raises IndexError."""
+        self._check(session, history)
         listed, parts = self.scorer_.parts(session, history)
         row = parts[listed == target]
         values = (row[0] if len(row) else np.zeros(len(PARTS))) * self._weights()
         return dict(zip(PARTS, values.tolist(), strict=True))
+
+    def _check(self, session: Sequence[int], history: Sequence[int]) -> None:
+        if not all(0 <= item < self.scorer_.items for items in (session, history) for item in items):
+            raise IndexError(f"items are numbered from 0 to {self.scorer_.items - 1}")
 
     def _weights(self) -> Doubles:
         return np.array([self.chosen_[part] for part in PARTS])

@@ -23,7 +23,7 @@ def smooth_links(
     count = min(directions, min(N.shape) // ROWS_PER_DIRECTION)
     if count < FEWEST:
         return None
-    squared, V = _strongest(N, count, progress)
+    squared, V = strongest_directions(N, count, progress)
     g = squared / (squared + squared[(2 * count) // 3])
     return scale[:, None] * V * g, V
 
@@ -54,7 +54,9 @@ def add_product(B: NDArray[np.float32], left: NDArray[np.float32], right: NDArra
     np.fill_diagonal(B, 0.0)
 
 
-def _strongest(N: sp.csr_matrix, count: int, progress: Progress) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def strongest_directions(
+    N: sp.csr_matrix, count: int, progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the greatest squared singular values, greatest first, and the right singular vectors (items, count)."""
     items, products = N.shape[1], 0
     NT = N.T.tocsr()
