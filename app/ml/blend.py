@@ -31,6 +31,7 @@ START: Chosen = {
     "plays_power": 1.0,
     "listener_power": 0.2,
     "obscurity": 0.1,
+    "friends": 0.0,
 }
 STEPS: dict[str, Step] = {
     "unobserved": Step(1.6, 1e-4, 3.0, is_factor=True),
@@ -41,6 +42,7 @@ STEPS: dict[str, Step] = {
     "plays_power": Step(0.4, 0.0, 2.6),
     "listener_power": Step(0.15, -0.4, 1.2),
     "obscurity": Step(0.05, -0.2, 0.6),
+    "friends": Step(0.05, 0.0, 5.0),
 }
 ALS = ("unobserved", "ridge", "item_power", "listener_power", "plays_power", "obscurity")
 
@@ -83,12 +85,23 @@ class Blend(Recommender):
         self.chosen = chosen
         self.seed = seed
 
-    def fit(self, X: sp.csr_matrix, progress: Progress = no_progress, *, is_weighted: bool = False) -> Self:
+    _friends: sp.csr_matrix | None = None
+
+    def fit(
+        self,
+        X: sp.csr_matrix,
+        progress: Progress = no_progress,
+        *,
+        is_weighted: bool = False,
+        friends: sp.csr_matrix | None = None,
+    ) -> Self:
         """Choose on validation parts of (rows, items) plays, then fit on all of them.
 
-        `is_weighted` says that X holds weights already. `progress` may raise to cancel. The same input gives the same
-        bits, on one thread of linear algebra. Sets `chosen_`, `B_`, `factors_` and `popularity_`.
+        `is_weighted` says that X holds weights already; `friends` (rows, rows) who is whose. `progress` may raise to
+        cancel. The same input gives the same bits, on one thread of linear algebra. Sets `chosen_`, `B_`, `factors_`,
+        `popularity_`, and `friends_weight_`: what `friends_plays` count beside the scores.
         """
+        self._friends = friends
         X = sp.csr_matrix(X, dtype=np.float32)
         X.sort_indices()
         W = X if is_weighted else weighted(X)
@@ -102,12 +115,15 @@ class Blend(Recommender):
         progress(0.0, "weights")
         X = sp.csr_matrix(X, dtype=np.float32)
         W = X if is_weighted else weighted(X)
+        self.friends_weight_ = 0.0
         factors, B = None, sp.csr_matrix((X.shape[1], X.shape[1]), dtype=np.float32)
         if W.nnz:
             als = self._als(self.chosen_, self.factors or factors_for(*X.shape))
             factors = factorise(W, als, lambda done, step: progress(0.4 * done, step))
             links = self._links(W, lambda done, step: progress(0.4 + 0.5 * done, step))
             size = spread(_factor_scores(factors, sample(W)))
+            if self._friends is not None:
+                self.friends_weight_ = size * self.chosen_["friends"] / spread(_social(self._friends, W).toarray())
             B = cut(links.operator(size * self.chosen_["links"], size * self.chosen_["smooth"]), self.neighbours)
         progress(1.0, "fitted")
         return self._fitted(B, listeners_of(X), factors)
@@ -147,12 +163,14 @@ class Blend(Recommender):
                     scores = _factor_scores(factors, part.profiles)
                     scores /= np.float32(spread(scores))
                     fitted[number, als] = scores
-                found += part.ndcg(fitted[number, als], chosen["links"], chosen["smooth"])
+                found += part.ndcg(fitted[number, als], chosen)
             return found / count
 
         steps = {name: step for name, step in STEPS.items() if name != "plays_power" or np.ptp(W.data) > 0}
         if not parts[0].has_smooth:
             del steps["smooth"]
+        if self._friends is None:
+            del steps["friends"]
         return climb(
             objective, START, steps, evaluations,
             lambda spent: progress(0.3 + 0.7 * (spent - 1) / evaluations, "choosing"),
@@ -164,7 +182,11 @@ class Blend(Recommender):
         train, hidden = hide_fifth(W, rng, chosen)
         links = self._links(train, progress)
         profiles = train[chosen]
-        return _Part(train, profiles, hidden[chosen], *links.scores(profiles))
+        social = None
+        if self._friends is not None:
+            social = _social(self._friends, train)[chosen].toarray()
+            social /= np.float32(spread(social))
+        return _Part(train, profiles, hidden[chosen], *links.scores(profiles), social)
 
 
 def factors_for(rows: int, items: int) -> int:
@@ -177,6 +199,19 @@ def _factor_scores(factors: Factors, profiles: sp.csr_matrix) -> NDArray[np.floa
     found: NDArray[np.float32] = fold_rows(factors, profiles) @ factors.vectors.T
     found *= factors.scale
     return found
+
+
+def _social(friends: sp.csr_matrix, W: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the (rows, items) sum of the friends' play weights, over the root of how many they are."""
+    roots = np.sqrt(np.maximum(np.diff(friends.indptr), 1)).astype(np.float32)
+    return (sp.diags(1 / roots) @ friends @ W).tocsr().astype(np.float32)
+
+
+def friends_plays(model: Blend, X: sp.csr_matrix) -> sp.csr_matrix | None:
+    """Return what the friends of each row add to its scores, None where they say nothing."""
+    if model._friends is None or not model.friends_weight_:
+        return None
+    return (_social(model._friends, weighted(X)) * np.float32(model.friends_weight_)).tocsr()
 
 
 def _within(progress: Progress, start: float, end: float) -> Progress:
@@ -192,16 +227,19 @@ class _Part:
     hidden: sp.csr_matrix
     linked: NDArray[np.float32]
     smooth: NDArray[np.float32] | None
+    social: NDArray[np.float32] | None
 
     @property
     def has_smooth(self) -> bool:
         return self.smooth is not None
 
-    def ndcg(self, factor_scores: NDArray[np.float32], links: float, smooth: float) -> float:
+    def ndcg(self, factor_scores: NDArray[np.float32], chosen: Chosen) -> float:
         def scores(rows: slice) -> NDArray[np.float32]:
-            found: NDArray[np.float32] = factor_scores[rows] + np.float32(links) * self.linked[rows]
-            if self.smooth is not None and smooth:
-                found += np.float32(smooth) * self.smooth[rows]
+            found: NDArray[np.float32] = factor_scores[rows] + np.float32(chosen["links"]) * self.linked[rows]
+            if self.smooth is not None and chosen["smooth"]:
+                found += np.float32(chosen["smooth"]) * self.smooth[rows]
+            if self.social is not None and chosen["friends"]:
+                found += np.float32(chosen["friends"]) * self.social[rows]
             return found
 
         return mean_ndcg(scores, self.profiles, self.hidden)

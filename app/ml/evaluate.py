@@ -20,7 +20,8 @@ from app.ml.data_files import BadDataFile
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
 from app.ml.recommenders import RECOMMENDERS
-from app.ml.session_model import PARTS, SessionModel, SessionScorer, SessionTable, histories
+from app.ml.session_model import SessionModel, histories
+from app.ml.session_scoring import PARTS, SessionScorer, SessionTable
 from app.ml.sessions import (
     LAST,
     RULE_STEPS,
@@ -46,7 +47,7 @@ MODELS = {
     "alone": ("own-history",),
 }
 
-# what --without may name: plays matter to ranking and foldin, artists to alone, friends to no model yet
+# what --without may name: plays matter to ranking and foldin, friends to ranking, artists to next and alone
 LEFT_OUT = ("plays", "friends", "artist")
 
 
@@ -73,8 +74,8 @@ def evaluate(
     chosen = model or MODELS[protocol][0]
     if chosen not in MODELS[protocol]:
         raise BadDataFile(f"protocol {protocol} has the models {', '.join(MODELS[protocol])}, not {chosen!r}")
-    if friends is not None:
-        raise BadDataFile("no model here uses friends yet")
+    if friends is not None and (protocol, chosen) != ("ranking", "blend"):
+        raise BadDataFile("--friends is for the blend under the protocol ranking")
     if unknown := set(without) - set(LEFT_OUT):
         raise BadDataFile(f"--without takes {', '.join(LEFT_OUT)}, not {', '.join(sorted(unknown))}")
     if community and protocol != "alone":
@@ -83,7 +84,7 @@ def evaluate(
     found.update(model=chosen, protocol=protocol, k=k)
     with tempfile.TemporaryDirectory(prefix="segue-evaluate-") as folder:
         if protocol in {"ranking", "foldin"}:
-            _ranking(found, Path(folder), train, test, foldin, chosen, k, seed, without, progress)
+            _ranking(found, Path(folder), train, test, foldin, friends, chosen, k, seed, without, progress)
         elif protocol == "next":
             _next(found, Path(folder), train, test, window, chosen, k, without, progress)
         else:
@@ -100,6 +101,7 @@ def _ranking(
     train: Sequence[Path],
     test: Path | None,
     foldin: Path | None,
+    friends: Path | None,
     model: str,
     k: int,
     seed: int,
@@ -110,7 +112,8 @@ def _ranking(
         raise BadDataFile("this protocol needs --test")
     if (found["protocol"] == "foldin") != (foldin is not None):
         raise BadDataFile("--foldin belongs to the protocol foldin, which needs it")
-    split = read_split(train, test, foldin, has_plays="plays" not in without)
+    used = None if "friends" in without else friends
+    split = read_split(train, test, foldin, has_plays="plays" not in without, friends=used)
     quality, facts = evaluate_split(split, model=model, k=k, folder=folder, seed=seed, progress=progress)
     found.update(recall=quality.recall, ndcg=quality.ndcg, coverage=quality.coverage, users=quality.users, **facts)
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from app.ml.artefact import open_artefact, size_bytes, write
-from app.ml.blend import parameters_of
+from app.ml.blend import Blend, friends_plays, parameters_of
 from app.ml.data_files import BadDataFile, read_columns
 from app.ml.holdout import hide_fifth, rows_to_hide
 from app.ml.interactions import interactions, play_weights
 from app.ml.metrics import ndcg_at_k, recall_at_k
 from app.ml.progress import Progress, no_progress
 from app.ml.recommenders import RECOMMENDERS
-from app.ml.scoring import Scorer
+from app.ml.scoring import Scorer, best
 
 MOST = 10_000_000  # users, and items: greater numbers are no places in a matrix, which would fill the memory
 
@@ -31,9 +31,12 @@ class Split:
     train: sp.csr_matrix
     profiles: sp.csr_matrix
     test: sp.csr_matrix
+    friends: sp.csr_matrix | None = None
 
 
-def read_split(train: Sequence[Path], test: Path, foldin: Path | None, *, has_plays: bool) -> Split:
+def read_split(
+    train: Sequence[Path], test: Path, foldin: Path | None, *, has_plays: bool, friends: Path | None = None
+) -> Split:
     """Read a split; with `foldin` its listeners are other people than those of `train`."""
     files = [read_columns(path, ("user", "item"), ("plays",)) for path in train]
     held = read_columns(test, ("user", "item"))
@@ -47,7 +50,17 @@ def read_split(train: Sequence[Path], test: Path, foldin: Path | None, *, has_pl
         (_matrix(c, (users, items), has_plays) for c in files), sp.csr_matrix((users, items), dtype=np.float32)
     )
     profiles = _matrix(given, (users, items), has_plays) if given else fitted
-    return Split(fitted.tocsr(), profiles.tocsr(), _matrix(held, (users, items), False))
+    friendships = _friendships(friends, users) if friends else None
+    return Split(fitted.tocsr(), profiles.tocsr(), _matrix(held, (users, items), False), friendships)
+
+
+def _friendships(path: Path, users: int) -> sp.csr_matrix:
+    """Return who is whose friend, both ways; people of whom nothing else is known are left out."""
+    columns = read_columns(path, ("user", "friend"))
+    pairs = np.array([columns["user"], columns["friend"]])
+    kept = pairs[:, (pairs >= 0).all(axis=0) & (pairs < users).all(axis=0)]
+    found = interactions(kept[0], kept[1], np.ones(kept.shape[1]), (users, users))
+    return ((found + found.T) > 0).astype(np.float32).tocsr()
 
 
 def _matrix(columns: dict[str, list[int]], shape: tuple[int, int], has_plays: bool) -> sp.csr_matrix:
@@ -64,15 +77,25 @@ class Quality:
 
 
 def measure(
-    scorer: Scorer, profiles: sp.csr_matrix, test: sp.csr_matrix, k: int, *, is_popular: bool = False
+    scorer: Scorer,
+    profiles: sp.csr_matrix,
+    test: sp.csr_matrix,
+    k: int,
+    *,
+    is_popular: bool = False,
+    added: sp.csr_matrix | None = None,
 ) -> Quality:
-    """Score every listener with held-out items; who has no profile, or too short a list, gets the popular items."""
+    """Score every listener with held-out items; who has no profile, or too short a list, gets the popular items.
+
+    `added` are scores (listeners, items) beside the scorer's own.
+    """
     tested = np.flatnonzero(np.diff(test.indptr))
     recalls, ndcgs, shown = [], [], set()
     for user in tested:
         start, end = profiles.indptr[user], profiles.indptr[user + 1]
         own, plays = profiles.indices[start:end], profiles.data[start:end]
-        ranked = _ranked(scorer, own, plays, k, is_popular=is_popular)
+        beside = None if added is None or is_popular else added[user].toarray().ravel()
+        ranked = _ranked(scorer, own, plays, k, is_popular=is_popular, beside=beside)
         holdout = test.indices[test.indptr[user] : test.indptr[user + 1]].tolist()
         recalls.append(recall_at_k(ranked, holdout, k))
         ndcgs.append(ndcg_at_k(ranked, holdout, k))
@@ -82,11 +105,21 @@ def measure(
 
 
 def _ranked(
-    scorer: Scorer, own: NDArray[np.int32], plays: NDArray[np.float32], k: int, *, is_popular: bool
+    scorer: Scorer,
+    own: NDArray[np.int32],
+    plays: NDArray[np.float32],
+    k: int,
+    *,
+    is_popular: bool,
+    beside: NDArray[np.float32] | None = None,
 ) -> list[int]:
     ranked: list[int] = []
-    if len(own) and not is_popular:
+    if len(own) and not is_popular and beside is None:
         ranked = scorer.recommend(own, play_weights(plays), k, excluded=own)[0].tolist()
+    elif beside is not None:
+        scores = scorer.scores(own, play_weights(plays)) + beside
+        scores[own] = -np.inf
+        ranked = best(scores, k)[0].tolist()
     if len(ranked) < k:
         ranked += scorer.popular(k - len(ranked), excluded=[*own, *ranked]).tolist()
     return ranked
@@ -98,7 +131,12 @@ def evaluate_split(
     """Fit, write the artefact, open it again, and measure that."""
     started = time.perf_counter()
     with threadpool_limits(1):
-        fitted = RECOMMENDERS[model](seed).fit(split.train, progress)
+        fitted = RECOMMENDERS[model](seed)
+        if isinstance(fitted, Blend) and split.friends is not None:
+            fitted.fit(split.train, progress, friends=split.friends)
+        else:
+            fitted.fit(split.train, progress)
+    added = friends_plays(fitted, split.train) if isinstance(fitted, Blend) else None
     fit_seconds = time.perf_counter() - started
     keys = [UUID(int=number) for number in range(split.train.shape[1])]
     sha256 = write(
@@ -106,7 +144,7 @@ def evaluate_split(
     )
     opened = open_artefact(folder / sha256)
     started = time.perf_counter()
-    quality = measure(opened.scorer, split.profiles, split.test, k, is_popular=model == "popularity")
+    quality = measure(opened.scorer, split.profiles, split.test, k, is_popular=model == "popularity", added=added)
     facts = {
         "fit_seconds": round(fit_seconds, 3),
         "score_seconds": round(time.perf_counter() - started, 3),

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from app.ml.data_files import BadDataFile, read_columns
 from app.ml.metrics import hit_and_reciprocal
 from app.ml.progress import Progress, no_progress
-from app.ml.session_model import SessionTable
+from app.ml.session_scoring import SessionTable
 
 COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule

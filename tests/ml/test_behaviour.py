@@ -22,7 +22,8 @@ from app.ml.item_item import ItemItem
 from app.ml.item_knn import ItemKNN
 from app.ml.metrics import ndcg_at_k
 from app.ml.popularity import Popularity
-from app.ml.session_model import SessionModel, SessionTable
+from app.ml.session_model import SessionModel
+from app.ml.session_scoring import SessionTable
 from tests.ml.group_tastes import GROUPS, ITEMS_A_GROUP, group_tastes
 
 ITEMS = GROUPS * ITEMS_A_GROUP
