@@ -1,7 +1,7 @@
 """Items that nobody has played yet: likeness by content carries scores to them. Fitting side, scikit-learn."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -64,10 +64,9 @@ class ContentNeighbours(BaseEstimator):  # type: ignore[misc]
         found: Floats = (dense.max(axis=1) + dense.mean(axis=1)).astype(np.float32)
         return found
 
-    def _content(
-        self, audio: NDArray[np.floating], words: Sequence[Sequence[str]] | None
-    ) -> NDArray[np.floating] | sp.csr_matrix:
-        heard: NDArray[np.floating] = self.audio_.transform(audio)
+    def _content(self, audio: NDArray[np.floating], words: Sequence[Sequence[str]] | None) -> Any:
+        """Return (items, content), sparse where words are in it."""
+        heard = self.audio_.transform(audio)
         if self.words_ is None or words is None:
             return heard
         share = self.words_weight

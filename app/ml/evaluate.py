@@ -206,12 +206,12 @@ def _alone(
 ) -> None:
     plays = _plays(train, without)
     started = time.perf_counter()
-    hits = measure_alone(plays, k, progress, has_community=has_community)
+    hits, weights = measure_alone(plays, k, progress, has_community=has_community)
     found.update(
         score_seconds=round(time.perf_counter() - started, 3),
         items=len({play.track for play in plays}),
         users=hits.users,
         hit_rate=hits.hit_rate,
         mrr=hits.mrr,
-        parameters={"community": has_community},
+        parameters={"community": has_community, "weights": dict(weights)},
     )

@@ -27,6 +27,8 @@ START = {
     "repeats": 0.2,
     "listener": 0.05,
     "again": 0.1,
+    "artist_fresh": 0.1,
+    "neighbours_fresh": 0.1,
 }
 
 
@@ -36,7 +38,7 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
     `chosen` sets the weights instead.
     """
 
-    def __init__(self, *, evaluations: int = 60, chosen: Mapping[str, float] | None = None) -> None:
+    def __init__(self, *, evaluations: int = 80, chosen: Mapping[str, float] | None = None) -> None:
         self.evaluations = evaluations
         self.chosen = chosen
 

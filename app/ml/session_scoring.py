@@ -18,7 +18,7 @@ ARTIST_STEPS = 3
 
 PARTS = (
     "neighbours", "artist_neighbours", "rules", "own_rules", "artist", "artist_rules", "listener_artists",
-    "repeats", "listener", "again",
+    "repeats", "listener", "again", "artist_fresh", "neighbours_fresh",
 )  # fmt: skip
 
 
@@ -83,6 +83,9 @@ class SessionScorer:
             for artist, count in zip(heard[favourite], counts[favourite], strict=True):
                 self._artist(found[6], int(artist), float(count))
             np.add.at(found[8], own, 1 / np.sqrt(np.arange(len(own), 0, -1)))
+        played = np.asarray(session, dtype=np.int64)
+        found[10], found[11] = found[4], found[0]
+        found[10:12, played] = 0
         places = np.arange(len(session), 0, -1)
         np.add.at(found[7], np.asarray(session, dtype=np.int64), 1 / np.sqrt(places))
         found[:, session[-1]] = 0
