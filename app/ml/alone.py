@@ -14,7 +14,7 @@ from app.ml.tuning import Step, climb
 
 SMALLEST_HISTORY = 60
 STEP_S = 60  # after the last play the next one is predicted
-CHOOSERS, FEWEST_POSITIONS, EVALUATIONS = 100, 50, 60  # weights are chosen on
+CHOOSERS, FEWEST_POSITIONS, EVALUATIONS = 300, 50, 80  # weights are chosen on
 
 Parts = Mapping[str, Mapping[int, float]]
 Scaled = tuple[NDArray[np.float32], int]
