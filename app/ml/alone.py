@@ -21,27 +21,29 @@ Scaled = tuple[NDArray[np.float32], int]
 
 
 def measure_alone(
-    plays: Sequence[Play], k: int, progress: Progress = no_progress, *, has_community: bool = False
-) -> tuple[Hits, Mapping[str, float]]:
+    plays: Sequence[Play],
+    k: int,
+    progress: Progress = no_progress,
+    *,
+    has_community: bool = False,
+    weights: Mapping[str, float] | None = None,
+) -> Hits:
     """Predict each next recording of the last fifth of every listener's history from what came before it.
 
-    `has_community` adds other listeners' sessions that ended before that fifth begins; the weights of the parts are
-    then chosen on the fifth before it, of some listeners. Returns the weights too.
+    `has_community` adds other listeners' sessions that ended before that fifth begins; for weights to go with it see
+    `community_weights`.
     """
-    by_user = _histories(plays)
-    long_enough = [own for own in by_user.values() if len(own) >= SMALLEST_HISTORY]
-    weights: Mapping[str, float] = WEIGHTS
-    if has_community:
-        weights = _chosen(by_user, long_enough, lambda done, step: progress(0.5 * done, step))
+    by_user, listeners = _histories(plays)
     results = [
-        hit_and_reciprocal(rank_of(target, _summed(parts, weights)), k)
-        for parts, target in _positions(by_user, long_enough, 8, has_community, progress)
+        hit_and_reciprocal(rank_of(target, _summed(parts, weights or WEIGHTS)), k)
+        for parts, target in _positions(by_user, listeners, 8, has_community, progress)
     ]
-    return hits_of(results, None, len(long_enough)), weights
+    return hits_of(results, None, len(listeners))
 
 
-def _chosen(by_user: dict[int, list[Play]], listeners: Sequence[list[Play]], progress: Progress) -> Mapping[str, float]:
-    """Return the weights that do best on the fifth before the tested one, of at most `CHOOSERS` listeners."""
+def community_weights(plays: Sequence[Play], progress: Progress = no_progress) -> Mapping[str, float]:
+    """Return the weights that do best, with a community, on the fifth before the tested one of `CHOOSERS` listeners."""
+    by_user, listeners = _histories(plays)
     some = listeners[:: max(1, len(listeners) // CHOOSERS)]
     positions = [_scaled(parts, target) for parts, target in _positions(by_user, some, 6, True, progress)]
     return choose_weights(positions, WEIGHTS) if len(positions) >= FEWEST_POSITIONS else WEIGHTS
@@ -117,14 +119,14 @@ def _summed(parts: Parts, weights: Mapping[str, float]) -> dict[int, float]:
     return scores
 
 
-def _histories(plays: Sequence[Play]) -> dict[int, list[Play]]:
-    """Return each listener's plays in order, without immediate replays within a session."""
+def _histories(plays: Sequence[Play]) -> tuple[dict[int, list[Play]], list[list[Play]]]:
+    """Return each listener's plays in order, without immediate replays within a session, and those long enough."""
     by_user: dict[int, list[Play]] = defaultdict(list)
     for play in sorted(plays, key=lambda p: (p.user, p.ts, p.session)):
         own = by_user[play.user]
         if not own or (own[-1].session, own[-1].track) != (play.session, play.track):
             own.append(play)
-    return by_user
+    return by_user, [own for own in by_user.values() if len(own) >= SMALLEST_HISTORY]
 
 
 def _sessions(by_user: dict[int, list[Play]]) -> list[list[Play]]:

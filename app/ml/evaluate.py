@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from app.ml.alone import measure_alone
+from app.ml.alone import community_weights, measure_alone
 from app.ml.artefact import Artefact, open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
+from app.ml.own_history import WEIGHTS
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
 from app.ml.recommenders import RECOMMENDERS
@@ -206,7 +207,8 @@ def _alone(
 ) -> None:
     plays = _plays(train, without)
     started = time.perf_counter()
-    hits, weights = measure_alone(plays, k, progress, has_community=has_community)
+    weights = community_weights(plays, progress) if has_community else WEIGHTS
+    hits = measure_alone(plays, k, progress, has_community=has_community, weights=weights)
     found.update(
         score_seconds=round(time.perf_counter() - started, 3),
         items=len({play.track for play in plays}),
