@@ -53,6 +53,8 @@ TUNED_FACTORS = 128  # at most, while choosing
 SCORED = 30_000_000  # scores of a validation part: 120 MB an array
 FEWEST_ROWS = 30  # to choose on; with fewer, what there is to see is noise
 
+MANY_ITEMS = 20_000
+
 # A dot product with all items is most of an answer's time: this many products take a third of a millisecond.
 PRODUCTS, FEWEST_FACTORS, MOST_FACTORS = 3_200_000, 64, 256
 
@@ -60,8 +62,9 @@ PRODUCTS, FEWEST_FACTORS, MOST_FACTORS = 3_200_000, 64, 256
 class Blend(Recommender):
     """iALS plus links between items, tuned on its own training data.
 
-    `neighbours` links are kept per item; `dense_items` is up to where all items are regressed on all. `factors` and
-    `evaluations` are chosen by the size of the data where they are 0. `chosen` sets what is otherwise tuned.
+    `neighbours` links are kept per item; `dense_items` is up to where all items are regressed on all, and beyond it
+    each is on its `candidates` nearest. `candidates`, `factors` and `evaluations` are chosen by the size of the data
+    where they are 0. `chosen` sets what is otherwise tuned.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Blend(Recommender):
         *,
         neighbours: int = 300,
         dense_items: int = 5000,
-        candidates: int = 120,
+        candidates: int = 0,
         factors: int = 0,
         iterations: int = 6,
         evaluations: int = 0,
@@ -134,7 +137,9 @@ class Blend(Recommender):
         )
 
     def _links(self, W: sp.csr_matrix, progress: Progress) -> Links:
-        return Links(W, dense_items=self.dense_items, candidates=self.candidates, progress=progress)
+        return Links(
+            W, dense_items=self.dense_items, candidates=self.candidates or candidates_for(W.shape[1]), progress=progress
+        )
 
     def _tuned(self, W: sp.csr_matrix, progress: Progress) -> Chosen:
         rows = rows_to_hide(W)
@@ -187,6 +192,11 @@ class Blend(Recommender):
             social = _social(self._friends, train)[chosen].toarray()
             social /= np.float32(spread(social))
         return _Part(train, profiles, hidden[chosen], *links.scores(profiles), social)
+
+
+def candidates_for(items: int) -> int:
+    """Return on how many neighbours an item is regressed: time goes with the cube of it."""
+    return 120 if items <= MANY_ITEMS else 60
 
 
 def factors_for(rows: int, items: int) -> int:

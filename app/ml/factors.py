@@ -28,9 +28,12 @@ class Factors:
 
     def scores(self, items: NDArray[np.int64], weights: Doubles) -> NDArray[np.float32]:
         """Return (items,) scores of a profile."""
-        x = self._system(items, weights)[0]
-        found: NDArray[np.float32] = (self.vectors @ x.astype(np.float32)) * self.scale
+        found: NDArray[np.float32] = (self.vectors @ self.fold(items, weights).astype(np.float32)) * self.scale
         return found
+
+    def fold(self, items: NDArray[np.int64], weights: Doubles) -> Doubles:
+        """Return the (f,) factors of a profile."""
+        return self._system(items, weights)[0]
 
     def contributions(self, items: NDArray[np.int64], weights: Doubles, targets: NDArray[np.int64]) -> Doubles:
         """Return (targets, items): what each item of the profile adds to each target's score; rows sum to the scores.

@@ -1,4 +1,4 @@
-"""Groups of items that the same people play: shelves, and the groups by which results are reported."""
+"""Groups of items that the same people play: names for rows of a page, and the groups by which results are reported."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class TasteGroups:
     stability: float
 
     def named_by(self, popularity: NDArray[np.float32], each: int = 3) -> list[NDArray[np.int64]]:
-        """Return the most played items of each group, by which a shelf is named."""
+        """Return the most played items of each group, by which it is named."""
         found = []
         for number in range(int(self.group.max()) + 1):
             items = np.flatnonzero(self.group == number)
