@@ -258,11 +258,11 @@ def test_histories_too_short_to_predict_are_refused(tmp_path: Path) -> None:
 
 
 def test_ranking_on_real_data(data_dir: Path) -> None:
-    """Measured .285 and .228; the bound is two standard errors (.0054, .0047) below."""
+    """Measured .300 and .239, about a minute; the bound is two standard errors (.0054, .0047) below."""
     folder = data_dir / "lastfm_lightgcn"
     found = evaluate("ranking", train=[folder / "train.tsv.gz"], test=folder / "test.tsv.gz")
-    assert found["recall"] >= 0.274
-    assert found["ndcg"] >= 0.218
+    assert found["recall"] >= 0.289
+    assert found["ndcg"] >= 0.229
     assert found["users"] == 1858
 
 
