@@ -42,6 +42,15 @@ class SubmitResult(Struct, frozen=True):
     rejected: list[Rejection]
 
 
+class Sent(Struct, frozen=True):
+    """What a listen was sent as that corrections show as another."""
+
+    recording_key: UUID
+    artist_key: UUID
+    artist: str
+    title: str
+
+
 class Listen(Struct, frozen=True):
     listened_at: datetime
     recording_key: UUID
@@ -52,6 +61,7 @@ class Listen(Struct, frozen=True):
     release: str | None
     duration_ms: int | None
     client: str
+    sent: Sent | None = None  # where corrections show it as another
 
 
 class ListenPage(Struct, frozen=True):
@@ -286,6 +296,10 @@ class Listens(Protocol):
     @query(access=Access.OWNER)
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
         """The recordings of an artist that the listener played most."""
+
+    @query(access=Access.OWNER)
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        """How many listens are of an item, as corrections show them to the listener."""
 
     @query(access=Access.LISTENER)
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:

@@ -1,12 +1,14 @@
 """Reading listens back: pages by key, so that they stay put while new listens arrive."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import InvalidRange, Listen, ListenPage
+from app.modules.listens import aliases
 
 SMALLEST = UUID(int=0)
 GREATEST = UUID(int=(1 << 128) - 1)
@@ -23,7 +25,10 @@ PAGE = """
     order by listened_at desc, recording_key desc
     limit :limit
 """
-SEARCH = "and (artist ilike :search or title ilike :search or release ilike :search)"
+SEARCH = """
+      and (artist ilike :search or title ilike :search or release ilike :search
+           or recording_key = any(:recordings) or artist_key = any(:artists))
+"""
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -36,6 +41,7 @@ def page(
     before_at, before_key = parse_position(before, SMALLEST) if before else (LATEST, GREATEST)
     after_at, after_key = parse_position(after, GREATEST) if after else (EARLIEST, SMALLEST)
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    named: dict[Any, Any] = aliases.named(session, listener_id, f"%{escaped}%") if search else {}
     rows = session.execute(
         text(PAGE.format(search=SEARCH if search else "")),
         {
@@ -45,12 +51,13 @@ def page(
             "after_at": after_at,
             "after_key": after_key,
             "search": f"%{escaped}%",
+            **named,
             "limit": limit + 1,
         },
     ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     following = f"{listens[-1].listened_at.timestamp():.6f}~{listens[-1].recording_key}" if len(rows) > limit else None
-    return ListenPage(listens, following)
+    return ListenPage(aliases.show(session, listener_id, listens), following)
 
 
 def parse_position(said: str, key: UUID) -> tuple[datetime, UUID]:

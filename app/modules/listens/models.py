@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Integer, SmallInteger, Text, text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -83,6 +83,23 @@ class PopularRow(Base):
     artist: Mapped[str]
     listeners: Mapped[int]
     plays: Mapped[int]
+
+
+class AliasRow(Base):
+    """What the catalog's corrections amount to, as its feed tells; in `scope` the zero UUID stands for everyone."""
+
+    __tablename__ = "alias"
+
+    scope: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_key: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    to_key: Mapped[UUID]
+    name: Mapped[str]
+    artist_key: Mapped[UUID | None]
+    artist: Mapped[str | None]
+
+    __table_args__ = (Index("alias_to", "kind", "to_key"),)
 
 
 metadata = Base.metadata

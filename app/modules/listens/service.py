@@ -37,7 +37,7 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, popular, statistics
+from app.modules.listens import aliases, feedback, history, log, periods, popular, statistics
 from app.modules.listens import playcounts as totals
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
@@ -115,7 +115,7 @@ class ListensService:
         except OverflowError:  # beyond the first or last year in UTC
             raise ListenNotFound from None
         with self.database.begin() as session:
-            log.delete(session, listener_id, at, recording_key)
+            log.delete(session, listener_id, at, aliases.stored_key(session, listener_id, at, recording_key))
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:
@@ -126,7 +126,7 @@ class ListensService:
 
     def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
         with self.database.begin() as session:
-            return feedback.read(session, listener_id, kind, value)
+            return feedback.shown(session, listener_id, kind, value)
 
     def top(
         self,
@@ -171,6 +171,10 @@ class ListensService:
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
         with self.database.begin() as session:
             return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
+
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        with self.database.begin() as session:
+            return statistics.plays_of(session, listener_id, kind, key)
 
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         with self.database.begin() as session:

@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
+from app.modules.listens import aliases
 from app.modules.listens.popular import PopularCounter
 from app.modules.listens.service import ListensService, forget_erased
 from app.modules.listens.training_feed import Pseudonyms
@@ -14,7 +15,10 @@ def build(w: Wiring) -> Wired:
     erasures = Follower(
         "accounts", w.database, lambda after, limit: w.services.accounts.feed(after, limit), forget_erased, _keep
     )
-    return Wired(service, (erasures,), PopularCounter(w.database).tick)
+    corrections = Follower(
+        "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
+    )
+    return Wired(service, (erasures, corrections), PopularCounter(w.database).tick)
 
 
 def _keep(_session: Session) -> None:
