@@ -271,9 +271,21 @@ def _tell(
 
 def shown(session: Session, viewer: UUID | None, kind: Kind, keys: Collection[UUID]) -> dict[UUID, list[Alias]]:
     """Return what keys are shown as to somebody, where corrections say something of them."""
-    mine = _stored(session, viewer, keys, with_owned=False).aliases if viewer else {}
-    everyones = _stored(session, EVERYONE, keys, with_owned=False).aliases
-    return {key: lines for (of, key), lines in {**everyones, **mine}.items() if of == kind}
+    rows = session.execute(
+        text(
+            """
+            select scope, kind, from_key, to_key, name, place, artist_key, artist
+            from alias
+            where scope = any(:scopes) and kind = :kind and from_key = any(:keys)
+            order by scope, from_key, place
+            """
+        ),
+        {"scopes": [EVERYONE, *([viewer] if viewer else [])], "kind": kind, "keys": list(keys)},
+    )
+    found: dict[UUID, dict[UUID, list[Alias]]] = {}
+    for row in rows:
+        found.setdefault(row.scope, {}).setdefault(row.from_key, []).append(Alias(*row[1:]))
+    return {**found.get(EVERYONE, {}), **(found.get(viewer, {}) if viewer else {})}
 
 
 def sources(session: Session, viewer: UUID | None, kind: Kind, key: UUID) -> list[UUID]:
