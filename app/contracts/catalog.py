@@ -218,8 +218,11 @@ class Catalog(Protocol):
         """Name items and tag them; how many tags were new."""
 
     @query(access=Access.LISTENER)
-    def resolve(self, kind: Kind, keys: list[UUID]) -> list[Shown]:
-        """What keys are shown as, to the actor; keys that no correction concerns are left out. At most 1000 keys."""
+    def resolve(self, kind: Kind, keys: list[UUID], with_unchanged: bool = False) -> list[Shown]:
+        """What keys are shown as, to the actor. At most 1000 keys; unknown ones are left out.
+
+        Those that no correction concerns are left out too, unless `with_unchanged`.
+        """
 
     @command(access=Access.LISTENER, timeout=15)
     def add_correction(self, scope: Scope, act: Act) -> Correction:

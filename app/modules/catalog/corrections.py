@@ -32,13 +32,12 @@ from app.contracts.catalog import (
 from app.contracts.identity import EmptyName, artist_key, canonical, recording_key
 from app.kernel import context, feed
 from app.kernel.contract import Forbidden, InvalidRequest
+from app.modules.catalog import facts
 from app.modules.catalog.aliases import EVERYONE, group, keys_of, layers_of, lock, refresh, shown
 from app.modules.catalog.resolving import (
     Facts,
-    RecordingFacts,
     Stored,
     artist_edges,
-    bare,
     recording_edges,
     ways_of,
 )
@@ -106,59 +105,11 @@ def facts_of(session: Session, act: Act) -> Facts:
             artists, made = [act.artist_key], [artist_key(name) for name in act.names]
         case ReassignArtist():
             recordings, made = [act.recording_key], [artist_key(act.artist)]
-    found = Facts(_artists(session, [*artists, *made]), _recordings(session, recordings))
+    found = Facts(facts.artists(session, [*artists, *made]), facts.recordings(session, recordings))
     if not found.artists.keys() >= set(artists):
         raise ArtistNotFound
     if not found.recordings.keys() >= set(recordings):
         raise RecordingNotFound
-    return found
-
-
-def _artists(session: Session, keys: Sequence[UUID]) -> dict[UUID, str]:
-    """Return names; what is known only by another correction is known too."""
-    rows = session.execute(
-        text(
-            """
-            select artist_key as key, name
-            from artist
-            where artist_key = any(:keys)
-            union all
-            select cast(known.key as uuid), known.value
-            from correction, jsonb_each_text(facts->'artists') as known
-            where keys && cast(:keys as uuid[]) and cast(known.key as uuid) = any(:keys)
-            """
-        ),
-        {"keys": list(keys)},
-    )
-    names: dict[UUID, str] = {}
-    for row in rows:
-        names.setdefault(row.key, bare(row.name))
-    return names
-
-
-def _recordings(session: Session, keys: Sequence[UUID]) -> dict[UUID, RecordingFacts]:
-    """Return titles and artists; nobody need have played what others are shown as."""
-    rows = session.execute(
-        text(
-            """
-            select recording_key as key, title, artist, artist_key
-            from recording
-            where recording_key = any(:keys)
-            union all
-            select a.to_key, r.title, coalesce(by.name, a.artist, r.artist),
-                   coalesce(by.to_key, a.artist_key, r.artist_key)
-            from alias a
-            join recording r on r.recording_key = a.from_key
-            left join alias by on by.scope = a.scope and by.kind = 'artists' and by.place = 0
-                              and by.from_key = coalesce(a.artist_key, r.artist_key)
-            where a.kind = 'recordings' and a.to_key = any(:keys) and a.from_key <> a.to_key
-            """
-        ),
-        {"keys": list(keys)},
-    )
-    found: dict[UUID, RecordingFacts] = {}
-    for row in rows:
-        found.setdefault(row.key, RecordingFacts(row.title, row.artist, row.artist_key))
     return found
 
 
@@ -198,25 +149,25 @@ def _check_free(session: Session, scope: UUID, act: Act) -> None:
 
 def words(stored: Stored) -> tuple[str, str]:
     """Return in names what an act is about, and what becomes of it."""
-    facts = stored.facts
+    known = stored.facts
     match stored.act:
         case Merge(kind="artists") as act:
-            subject, outcome = ", ".join(facts.artists[key] for key in act.sources), facts.artists[act.target]
+            subject, outcome = ", ".join(known.artists[key] for key in act.sources), known.artists[act.target]
         case Merge() as act:
-            subject = ", ".join(_recording(facts, key) for key in act.sources)
-            outcome = _recording(facts, act.target)
+            subject = ", ".join(_recording(known, key) for key in act.sources)
+            outcome = _recording(known, act.target)
         case Rename() as act:
-            subject = facts.artists[act.key] if act.kind == "artists" else _recording(facts, act.key)
+            subject = known.artists[act.key] if act.kind == "artists" else _recording(known, act.key)
             outcome = act.name
         case SplitArtist() as act:
-            subject, outcome = facts.artists[act.artist_key], ", ".join(act.names)
+            subject, outcome = known.artists[act.artist_key], ", ".join(act.names)
         case ReassignArtist() as act:
-            subject, outcome = _recording(facts, act.recording_key), act.artist
+            subject, outcome = _recording(known, act.recording_key), act.artist
     return _short(subject), _short(outcome)
 
 
-def _recording(facts: Facts, key: UUID) -> str:
-    return f"{facts.recordings[key].title} by {facts.recordings[key].artist}"
+def _recording(known: Facts, key: UUID) -> str:
+    return f"{known.recordings[key].title} by {known.recordings[key].artist}"
 
 
 def _short(said: str) -> str:

@@ -96,10 +96,10 @@ class CatalogService:
         with self.database.begin() as session:
             return names.tag(session, taggings)
 
-    def resolve(self, kind: Kind, keys: list[UUID]) -> list[Shown]:
+    def resolve(self, kind: Kind, keys: list[UUID], with_unchanged: bool = False) -> list[Shown]:
         _check(keys)
         with self.database.begin() as session:
-            return views.resolve(session, context.actor().listener_id, kind, keys)
+            return views.resolve(session, context.actor().listener_id, kind, keys, with_unchanged=with_unchanged)
 
     def add_correction(self, scope: Scope, act: Act) -> Correction:
         view = corrections.scope_of(scope)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -10,9 +10,20 @@ from sqlalchemy.orm import Session
 
 from app.contracts.catalog import Alias, Artist, ArtistNotFound, ArtistPage, Recording, Shown
 from app.contracts.listens import Kind
+from app.modules.catalog import facts
 from app.modules.catalog.aliases import credited_to, shown, sources
 
 RELEASES = 50
+
+
+class Raw(NamedTuple):
+    """A recording as listens say it."""
+
+    recording_key: UUID
+    title: str
+    artist: str
+    artist_key: UUID
+    release: str | None = None
 
 
 def artist_page(session: Session, viewer: UUID | None, key: UUID, limit: int) -> ArtistPage:
@@ -68,43 +79,48 @@ def artists(session: Session, viewer: UUID | None, rows: Sequence[Row[Any]]) -> 
     return [Artist(key, name, tags[key]) for key, name in names.items()]
 
 
-def recordings(session: Session, viewer: UUID | None, rows: Sequence[Row[Any]]) -> list[Recording]:
+def recordings(session: Session, viewer: UUID | None, rows: Sequence[Any]) -> list[Recording]:
     """Return recordings as they are shown, each once."""
-    own = shown(session, viewer, "recordings", [row.recording_key for row in rows])
-    by = {row.recording_key: _raw_artist(row, _main(own, row.recording_key)) for row in rows}
-    artists = shown(session, viewer, "artists", {key for key, _ in by.values()})
-    found: dict[UUID, Recording] = {}
-    for row in rows:
-        alias = _main(own, row.recording_key)
-        artist_key, artist = by[row.recording_key]
-        credit = _main(artists, artist_key)
-        if credit:
-            artist_key, artist = credit.to_key, credit.name
-        key, title = (alias.to_key, alias.name) if alias else (row.recording_key, row.title)
-        found.setdefault(key, Recording(key, title, artist, artist_key, row.release))
+    found: dict[UUID, tuple[Shown, str | None]] = {}
+    for row, now in zip(rows, _seen(session, viewer, rows), strict=True):
+        found.setdefault(now.key, (now, row.release))
     tags = _tags(session, found)
-    return [Recording(r.recording_key, r.title, r.artist, r.artist_key, r.release, tags[k]) for k, r in found.items()]
+    return [Recording(n.key, n.name, n.artist, n.artist_key, release, tags[n.key]) for n, release in found.values()]
 
 
-def resolve(session: Session, viewer: UUID | None, kind: Kind, keys: Sequence[UUID]) -> list[Shown]:
-    """Return what keys are shown as, where corrections concern them or their artist."""
+def _seen(session: Session, viewer: UUID | None, rows: Sequence[Any]) -> list[Shown]:
+    """Return what recordings are shown as, in their order."""
+    own = shown(session, viewer, "recordings", [row.recording_key for row in rows])
+    by = [_raw_artist(row, _main(own, row.recording_key)) for row in rows]
+    artists = shown(session, viewer, "artists", {key for key, _ in by})
+    found = []
+    for row, (artist_key, artist) in zip(rows, by, strict=True):
+        alias, credit = _main(own, row.recording_key), _main(artists, artist_key)
+        key, title = (alias.to_key, alias.name) if alias else (row.recording_key, row.title)
+        by_key, by_name = (credit.to_key, credit.name) if credit else (artist_key, artist)
+        found.append(Shown(row.recording_key, key, title, by_name, by_key))
+    return found
+
+
+def resolve(
+    session: Session, viewer: UUID | None, kind: Kind, keys: Sequence[UUID], *, with_unchanged: bool
+) -> list[Shown]:
+    """Return what keys are shown as, where corrections concern them or their artist or `with_unchanged`."""
     if kind == "artists":
         mapping = shown(session, viewer, "artists", keys)
-        return [Shown(key, a.to_key, a.name, a.name, a.to_key) for key in keys if (a := _main(mapping, key))]
-    statement = """
-        select recording_key, title, artist, artist_key, release
-        from recording
-        where recording_key = any(:keys)
-    """
-    raw = {row.recording_key: row for row in session.execute(text(statement), {"keys": list(keys)})}
-    found = []
-    for key in keys:
-        if key in raw:
-            [now] = recordings(session, viewer, [raw[key]])
-            shown_as = Shown(key, now.recording_key, now.title, now.artist, now.artist_key)
-            if shown_as != Shown(key, key, raw[key].title, raw[key].artist, raw[key].artist_key):
-                found.append(shown_as)
-    return found
+        names = facts.artists(session, keys) if with_unchanged else {}
+        found = {key: Shown(key, key, name, name, key) for key, name in names.items()}
+        for key in keys:
+            if alias := _main(mapping, key):
+                found[key] = Shown(key, alias.to_key, alias.name, alias.name, alias.to_key)
+        return [found[key] for key in keys if key in found]
+    known = facts.recordings(session, keys)
+    rows = [Raw(key, fact.title, fact.artist, fact.artist_key) for key in keys if (fact := known.get(key))]
+    return [
+        now
+        for row, now in zip(rows, _seen(session, viewer, rows), strict=True)
+        if with_unchanged or now != Shown(row.recording_key, row.recording_key, row.title, row.artist, row.artist_key)
+    ]
 
 
 def tagged_artists(session: Session, rows: Sequence[Row[Any]]) -> list[Artist]:
