@@ -11,7 +11,7 @@ from app.contracts.listens import Kind
 from app.kernel.contract import Access, DomainError, command, query
 
 Scope = Literal["me", "everyone"]
-Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+Name = Annotated[str, Meta(max_length=1000)]
 
 
 class Artist(Struct, frozen=True):
