@@ -132,7 +132,7 @@ def turn(
 
 
 def note(session: Session, import_id: UUID, was: State, now: datetime, **changes: Any) -> bool:
-    """Change columns of an import that is still in the state `was`; False when it is not: its work is not wanted any more.
+    """Change columns of an import that is still in the state `was`; False when it is not, and its work not wanted.
 
     Names of columns come from this module only.
     """
