@@ -41,7 +41,7 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, playing, popular, statistics
+from app.modules.listens import feedback, history, imports, log, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
@@ -249,7 +249,10 @@ class ListensService(ImportsPart):
             said = feedback.read(session, listener_id, None, None)
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
-        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+            brought = imports.listed(session, listener_id)
+        exported: dict[str, Any] = msgspec.to_builtins(
+            {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        )
         return exported
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
