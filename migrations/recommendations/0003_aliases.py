@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "recommendations_0003"
-down_revision = "recommendations_0001"
+down_revision = "recommendations_0002"
 
 
 def upgrade() -> None:

@@ -50,6 +50,17 @@ class RecordingRow(Base):
     weight: Mapped[int] = mapped_column(SmallInteger(), Computed(WEIGHT, persisted=True), index=True)
 
 
+class IdentifierRow(Base):
+    """A MusicBrainz identifier, as the first player told whose it is; a recording may have several."""
+
+    __tablename__ = "identifier"
+
+    mbid: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID]
+
+    __table_args__ = (Index("identifier_recording", "recording_key"),)
+
+
 class TagRow(Base):
     """`key` is an artist's or a recording's."""
 

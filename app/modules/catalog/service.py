@@ -14,6 +14,7 @@ from app.contracts.catalog import (
     ArtistPage,
     CatalogEvent,
     Correction,
+    Identifier,
     Recording,
     Scope,
     SearchResult,
@@ -74,6 +75,30 @@ class CatalogService:
                 {"keys": keys},
             ).all()
             return views.tagged_artists(session, rows)
+
+    def get_identifiers(self, keys: list[UUID]) -> list[Identifier]:
+        _check(keys)
+        with self.database.begin() as session:
+            rows = session.execute(
+                text(
+                    """
+                    select distinct on (recording_key) recording_key, mbid
+                    from identifier
+                    where recording_key = any(:keys)
+                    order by recording_key, mbid
+                    """
+                ),
+                {"keys": keys},
+            )
+            return [Identifier(*row) for row in rows]
+
+    def find_identifiers(self, mbids: list[UUID]) -> list[Identifier]:
+        _check(mbids)
+        with self.database.begin() as session:
+            rows = session.execute(
+                text("select recording_key, mbid from identifier where mbid = any(:mbids)"), {"mbids": mbids}
+            )
+            return [Identifier(*row) for row in rows]
 
     def get_artist_page(self, key: UUID, limit: int = 50) -> ArtistPage:
         with self.database.begin() as session:

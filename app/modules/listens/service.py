@@ -1,11 +1,12 @@
 """The rules of what was played."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from app.contracts.accounts import ListenerErased
@@ -16,6 +17,7 @@ from app.contracts.listens import (
     BatchTooLarge,
     Entity,
     Feedback,
+    InvalidListen,
     InvalidRange,
     Kind,
     ListenerListens,
@@ -24,6 +26,8 @@ from app.contracts.listens import (
     ListensEvent,
     NewListen,
     NewPlaycount,
+    Pattern,
+    PlayingNow,
     PopularItem,
     Range,
     Rejection,
@@ -37,25 +41,31 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import aliases, feedback, history, log, periods, popular, statistics
+from app.modules.listens import aliases, feedback, history, imports, log, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
+from app.modules.listens.importer import Importer
+from app.modules.listens.imports_part import ImportsPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
 MAX_PAGE = 1000
 MAX_FEED = 10_000
-EVENT = msgspec.json.Decoder(ListensEvent)
+FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService:
-    """Implements `app.contracts.listens.Listens`."""
+class ListensService(ImportsPart):
+    """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
-    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, pseudonyms: Pseudonyms, importer: Importer, ring: Callable[[str], None]
+    ) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
+        self.importer = importer
+        self.ring = ring
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
@@ -83,7 +93,7 @@ class ListensService:
         with self.database.begin() as session:
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
-            accepted = log.insert(session, kept)
+            accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -103,11 +113,47 @@ class ListensService:
         after: str | None = None,
         limit: int = 25,
         search: str = "",
+        is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRange("limit is between 1 and 1000")
+        _check_page(limit, offset)
         with self.database.begin() as session:
-            return history.page(session, listener_id, before, after, limit, search)
+            return history.page(
+                session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after, offset=offset
+            )
+
+    def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
+        with self.database.begin() as session:
+            return history.count(session, listener_id, before, after)
+
+    def set_playing_now(self, listener_id: UUID, listen: NewListen, client: str = "") -> UUID:
+        now = self.clock()
+        try:
+            row = row_of(listener_id, structs.replace(listen, listened_at=now), clean_name(client), now)
+        except Rejected as error:
+            raise InvalidListen(str(error)) from None
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.put(session, row, now)
+        key: UUID = row["recording_key"]
+        return key
+
+    def clear_playing_now(self, listener_id: UUID) -> None:
+        with self.database.begin() as session:
+            playing.clear(session, listener_id)
+
+    def get_playing_now(self, listener_id: UUID) -> PlayingNow | None:
+        with self.database.begin() as session:
+            return playing.read(session, listener_id, self.clock())
+
+    def get_import_mark(self, listener_id: UUID, source: str) -> datetime | None:
+        with self.database.begin() as session:
+            return playing.get_mark(session, listener_id, clean_name(source))
+
+    def set_import_mark(self, listener_id: UUID, source: str, at: datetime) -> None:
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.set_mark(session, listener_id, clean_name(source), whole_second(at))
 
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
         try:
@@ -139,11 +185,33 @@ class ListensService:
         limit: int = 25,
         offset: int = 0,
     ) -> Top:
-        if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
-            raise InvalidRange("limit is between 1 and 1000, offset up to a million")
+        _check_page(limit, offset)
         start, end = self._span(range, start, end, timezone)
         with self.database.begin() as session:
             return statistics.top(session, listener_id, entity, start, end, limit, offset)
+
+    def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
+        _check_page(limit, offset)
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.top(session, None, entity, start, end, limit, offset)
+
+    def activity_here(self, range: Range = "all_time") -> Activity:
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.activity(session, None, start, end, "UTC", self.clock())
+
+    def pattern(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Pattern:
+        start, end = self._span(range, start, end, timezone)
+        with self.database.begin() as session:
+            return statistics.pattern(session, listener_id, start, end, timezone)
 
     def activity(
         self,
@@ -185,17 +253,25 @@ class ListensService:
             said = feedback.read(session, listener_id, None, None)
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
-        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+            brought = imports.listed(session, listener_id)
+        exported: dict[str, Any] = msgspec.to_builtins(
+            {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        )
         return exported
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
-        return FeedPage([EVENT.decode(event) for event in events], cursor)
+            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)
+        return FeedPage(log.expanded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)
         return FeedPage([self.pseudonyms.translate(event) for event in page.events], page.cursor)
+
+
+def _check_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
+        raise InvalidRange("limit is between 1 and 1000, offset up to a million")
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:

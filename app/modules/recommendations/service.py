@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.contracts.listens import Kind
-from app.contracts.recommendations import Because, ItemUnknown, Recommendation, Recommendations, ServedModel
+from app.contracts.recommendations import (
+    Because,
+    ItemUnknown,
+    Recommendation,
+    Recommendations,
+    ServedModel,
+    SimilarListener,
+)
 from app.kernel import context
 from app.kernel.db import Database
 from app.ml.interactions import profile_weights
-from app.modules.recommendations import aliases, profiles, reading, reasons
+from app.modules.recommendations import aliases, neighbours, profiles, reading, reasons
 from app.modules.recommendations.reading import Names, Profile, Weighed
 from app.modules.recommendations.serving import Models, Serving
 
@@ -107,6 +114,10 @@ class RecommendationsService:
             if place is not None:
                 return place
         raise ItemUnknown
+
+    def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
+        with self.database.begin() as session:
+            return neighbours.similar(session, listener_id, max(1, min(limit, MAX_ITEMS)))
 
     def served_models(self) -> list[ServedModel]:
         served = [self.models.get(kind) for kind in KINDS]

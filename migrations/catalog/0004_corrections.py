@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "catalog_0003"
-down_revision = "catalog_0002"
+revision = "catalog_0004"
+down_revision = "catalog_0003"
 
 
 def upgrade() -> None:
