@@ -74,6 +74,7 @@ def seen(kind: Kind, *, by_everyone: bool = False) -> str:
     )"""  # noqa: S608
 
 
+PLAIN = {"listens": "listen", "playcounts": "playcount"}
 LISTENS = """(
     select l.listener_id, l.listened_at, coalesce(r.to_key, l.recording_key) as recording_key,
            coalesce(a.to_key, r.artist_key, l.artist_key) as artist_key, l.release_key,
@@ -102,7 +103,7 @@ def tables(session: Session, listener_id: UUID | None, *, credits_all: bool = Fa
     With `credits_all` a play of several artists is there once for each of them, otherwise once.
     """
     if not exist(session, listener_id):
-        return {"listens": "listen", "playcounts": "playcount"}
+        return PLAIN
     parts = {
         "recordings": seen("recordings", by_everyone=listener_id is None),
         "artists": seen("artists", by_everyone=listener_id is None),

@@ -1,6 +1,6 @@
 """Love and hide."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,7 @@ def shown(session: Session, listener_id: UUID, kind: Kind | None, value: int | N
     chosen: dict[tuple[Kind, UUID], Feedback] = {}
     for each in sorted(said, key=lambda f: (f.key != keys[f.kind][f.key], f.value, f.key)):
         chosen.setdefault((each.kind, keys[each.kind][each.key]), each)
-    names = _names(session, listener_id, chosen)
+    names = _names(session, listener_id, chosen, aliases.tables(session, listener_id))
     found = [
         _named(Feedback(of, key, each.value, each.at, "", ""), names.get((of, key)))
         for (of, key), each in chosen.items()
@@ -104,15 +104,16 @@ def read(session: Session, listener_id: UUID, kind: Kind | None, value: int | No
         ),
         {"listener": listener_id, "kind": kind, "value": value},
     ).all()
-    names = _names(session, listener_id, [(row.kind, row.key) for row in rows])
+    names = _names(session, listener_id, [(row.kind, row.key) for row in rows], aliases.PLAIN)
     return [_named(row, names.get((row.kind, row.key))) for row in rows]
 
 
-def _names(session: Session, listener_id: UUID, items: Collection[tuple[Kind, UUID]]) -> dict[tuple[str, UUID], Any]:
+def _names(
+    session: Session, listener_id: UUID, items: Collection[tuple[Kind, UUID]], tables: Mapping[str, str]
+) -> dict[tuple[str, UUID], Any]:
     """Return what a listener's plays call some items."""
     names: dict[tuple[str, UUID], Any] = {}
     columns: tuple[tuple[Kind, str], ...] = (("recordings", "recording_key"), ("artists", "artist_key"))
-    tables = aliases.tables(session, listener_id)
     for of, column in columns:
         keys = [key for kind, key in items if kind == of]
         if keys:

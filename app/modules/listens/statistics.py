@@ -145,7 +145,7 @@ def pattern(
 
 
 def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Summary:
-    read = aliases.tables(session, listener_id, credits_all=True) if artist_key else {"listens": "listen"}
+    read = aliases.tables(session, listener_id, credits_all=True) if artist_key else aliases.PLAIN
     row = session.execute(
         text(
             f"""
