@@ -49,19 +49,21 @@ class Names:
 
 
 PROFILE = """
-    select key, plays + playcount as plays, value, array[key] as keys
+    select key, plays + playcount as plays, value, cast(null as uuid[]) as keys
     from profile_item
     where listener_id = :viewer and kind = :kind
     order by value desc, plays + playcount desc, last_at desc nulls last, key
 """
 
-# The same through corrections. What was said of an item itself counts, or else hiding before loving.
+# The same through corrections; `keys` are those that an item was played under where it is not its own alone. What was said of an item itself counts, or else hiding before loving.
 SEEN: dict[Kind, str] = {
     "recordings": f"""
         select coalesce(a.to_key, p.key) as key, sum(p.plays + p.playcount)::bigint as plays,
                coalesce(max(p.value) filter (where p.key = coalesce(a.to_key, p.key) and p.value <> 0),
                         min(p.value) filter (where p.value <> 0), 0) as value,
-               array_agg(p.key order by p.plays + p.playcount desc, p.key) as keys
+               case when bool_or(a.to_key is not null)
+                    then array_agg(p.key order by p.plays + p.playcount desc, p.key)
+               end as keys
         from profile_item p
         left join {aliases.seen("recordings")} a on a.from_key = p.key
         where p.listener_id = :viewer and p.kind = :kind
@@ -93,7 +95,7 @@ SEEN: dict[Kind, str] = {
         select key, sum(plays)::bigint as plays,
                coalesce(max(value) filter (where source = key and value <> 0),
                         min(value) filter (where value <> 0), 0) as value,
-               array_agg(source order by plays desc, source) as keys
+               case when bool_or(source <> key) then array_agg(source order by plays desc, source) end as keys
         from shown
         group by key
         having sum(plays) > 0 or bool_or(value <> 0)
@@ -109,14 +111,16 @@ def profile(session: Session, listener_id: UUID, kind: Kind) -> Profile:
     """
     is_corrected = aliases.exist(session, listener_id)
     rows = session.execute(text(SEEN[kind] if is_corrected else PROFILE), {"viewer": listener_id, "kind": kind}).all()
-    hidden = {key for row in rows if row.value < 0 for key in (row.key, *row.keys)}
+    hidden = {key for row in rows if row.value < 0 for key in (row.key, *(row.keys or ()))}
     loved = {row.key for row in rows if row.value > 0}
     if kind == "recordings":
         by_artist = _seen_by_opinion if is_corrected else _by_opinion_of_artist
         for key, value in by_artist(session, listener_id):
             (loved if value > 0 else hidden).add(key)
-    weighed = [Weighed(row.key, row.plays, row.key in loved, row.keys) for row in rows if row.key not in hidden]
-    known = {key for row in rows for key in (row.key, *row.keys)}
+    weighed = [
+        Weighed(row.key, row.plays, row.key in loved, row.keys or [row.key]) for row in rows if row.key not in hidden
+    ]
+    known = {row.key for row in rows}.union(*(row.keys for row in rows if row.keys))
     return Profile(weighed[:MOST_WEIGHED], known, hidden)
 
 
