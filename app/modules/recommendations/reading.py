@@ -55,7 +55,8 @@ PROFILE = """
     order by value desc, plays + playcount desc, last_at desc nulls last, key
 """
 
-# The same through corrections; `keys` are those that an item was played under where it is not its own alone. What was said of an item itself counts, or else hiding before loving.
+# The same through corrections; `keys` are those that an item was played under, where it is not its own alone. What was
+# said of an item itself counts, or else hiding before loving.
 SEEN: dict[Kind, str] = {
     "recordings": f"""
         select coalesce(a.to_key, p.key) as key, sum(p.plays + p.playcount)::bigint as plays,
