@@ -11,7 +11,7 @@ from xml.etree.ElementTree import ParseError, fromstring
 
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Opinion, Skipped, Unreadable
-from app.modules.listens.formats.json_records import WINDOW
+from app.modules.listens.formats.json_records import WINDOW, Broken
 from app.modules.listens.formats.reading import Bad, Reading, name, number
 from app.modules.listens.formats.text import texts
 
@@ -43,32 +43,34 @@ def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
                 yield Skipped(place, str(bad))
 
 
-def _records(reading: Reading, member: Member) -> Iterator[str | None]:
-    """Yield the text of each track, None for one that is broken."""
+def _records(reading: Reading, member: Member) -> Iterator[str | Broken]:
+    """Yield the text of each track."""
     rest = ""
     for text in texts(reading.pieces(member), reading.note):
         *ended, rest = (rest + text).split(_END)
         for segment in ended:
             playlists = _PLAYLISTS.search(segment)
             begins = list(_BEGIN.finditer(segment, 0, playlists.start() if playlists else len(segment)))
-            for _ in begins[:-1] if not playlists else begins:
-                yield None
+            whole = begins.pop() if begins and not playlists else None
+            yield from [Broken("it is not valid XML")] * len(begins)
             if playlists:
                 return
-            if begins:
-                yield segment[begins[-1].end() :]
+            if whole:
+                yield segment[whole.end() :]
         if len(rest) > WINDOW:
-            rest = rest[-1000:]
-    if _BEGIN.search(rest):
-        yield None
+            if _BEGIN.search(rest):
+                yield Broken("it is not valid XML")
+            rest = ""
+    if "</plist>" not in rest:
+        yield Broken("the file ends before its list does: what followed is missing")
 
 
-def _fields(record: str | None) -> dict[str, str]:
-    if record is None:
-        raise Bad("it is not valid XML")
+def _fields(record: str | Broken) -> dict[str, str]:
+    if isinstance(record, Broken):
+        raise Bad(str(record))
     try:
         found = list(fromstring(f"<dict>{record}</dict>"))  # noqa: S314  no declaration can stand inside an element
-    except (ParseError, ValueError):
+    except (ParseError, ValueError, RecursionError):
         raise Bad("it is not valid XML") from None
     return {key.text or "": value.text or value.tag for key, value in zip(found[::2], found[1::2], strict=False)}
 

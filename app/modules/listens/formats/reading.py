@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from app.modules.listens.formats import text as texts_of
 from app.modules.listens.formats.archive import Member, head_of, pieces
-from app.modules.listens.formats.json_records import Broken, LooksRight, Record, records
+from app.modules.listens.formats.json_records import WINDOW, Broken, LooksRight, Record, records
 
 OLDEST_S = 1_033_430_400  # 2002-10-01: before the first scrobbler; ListenBrainz draws the same line
 MAX_DURATION_MS = 24 * 86_400_000
 MAX_NOTES = 20
+MAX_TEXT = 10_240
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN = re.compile(r"(\d{1,2}) ([A-Za-z]{3})[a-z]* (\d{4}),? (\d{1,2}):(\d{2})(?::(\d{2}))?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -45,7 +48,7 @@ class Reading:
         before, read = self.done, 0
         for piece in pieces(member):
             read += len(piece)
-            self.done = before + min(member.position(read), member.size)
+            self.done = before + member.position(read)
             yield piece
         if not member.damage:
             self.done = before + member.size
@@ -66,9 +69,9 @@ class Reading:
         return decoded
 
     def records(
-        self, member: Member, looks_right: LooksRight, inside: str | None = None
+        self, member: Member, looks_right: LooksRight, inside: str | None = None, *, longest: int = WINDOW
     ) -> Iterator[tuple[int, Record | Broken]]:
-        return records(texts_of.texts(self.pieces(member), self.note), looks_right, inside)
+        return records(texts_of.texts(self.pieces(member), self.note), looks_right, inside, longest=longest)
 
     def moment(self, seconds: float) -> datetime:
         """Return the time of UNIX seconds, whole. Raises Bad where nothing can have been played then."""
@@ -151,13 +154,25 @@ def seconds_of(value: object) -> float:
 
 def name(value: object, what: str) -> str:
     """Return an artist's or a recording's name. Raises Bad."""
-    if isinstance(value, str) and (stripped := value.strip()):
-        return stripped
-    raise Bad(f"it names no {what}")
+    found = _storable(value) if isinstance(value, str) else ""
+    if not found:
+        raise Bad(f"it names no {what}")
+    if len(found) > MAX_TEXT:
+        raise Bad(f"the name of its {what} is longer than 10 kB")
+    return found
 
 
 def optional(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    """Return a text, None where it says nothing."""
+    return _storable(value)[:MAX_TEXT] or None if isinstance(value, str) else None
+
+
+def _storable(text: str) -> str:
+    """Return a text without what no database takes: NUL characters and halves of surrogate pairs."""
+    stripped = text.strip()
+    if stripped.isprintable():
+        return stripped
+    return stripped.replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
 def names_of(value: object) -> list[str]:
@@ -180,8 +195,8 @@ def mbid(value: object) -> UUID | None:
     if not isinstance(value, str) or len(value) != 36:
         return None
     try:
-        return UUID(value)
-    except ValueError:
+        return msgspec.convert(value, UUID)  # faster than UUID(value)
+    except msgspec.ValidationError:
         return None
 
 

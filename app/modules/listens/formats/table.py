@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -58,9 +58,15 @@ def columns_of(row: list[str]) -> Columns:
 
 
 def delimiter_of(head: str) -> str:
-    """Return the delimiter of a table: the most frequent one of its first line that says something."""
-    line = next((line for line in head.splitlines() if line.strip() and not line.startswith("# ")), "")
-    return max("\t,;|", key=line.count)
+    """Return the delimiter of a table: the one that cuts most of its first lines into equally many cells."""
+    lines = [line for line in head.splitlines()[:20] if line.strip()]
+
+    def agreement(delimiter: str) -> tuple[int, int]:
+        counts = Counter(len(row) for line in lines if isinstance(row := _parsed(line, delimiter), list))
+        cut = {count: rows for count, rows in counts.items() if count > 1}
+        return max(((rows, count) for count, rows in cut.items()), default=(0, 0))
+
+    return max("\t,;|", key=agreement)
 
 
 def cells(line: str, delimiter: str) -> list[str]:

@@ -19,8 +19,6 @@ BEFORE = (
         "Obejrzany film: ",
         "Tittade på ",
         "Har tittat på ",
-        "Så ",
-        "Du så ",
         "Har set ",
         "Просмотрено: ",
         "Вы посмотрели ",
