@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import Protocol
 
 from app.modules.listens.formats.items import Skipped, Unreadable
 from app.modules.listens.formats.text import decode, utf8
@@ -84,11 +84,13 @@ class _Gzipped(Member):
     def __init__(self, path: Path) -> None:
         super().__init__(path.name.removesuffix(".gz"), path.stat().st_size)
         self.path = path
-        self._raw: IO[bytes] | None = None
+        self._raw: io.FileIO | None = None
 
     def open(self) -> Opened:
-        self._raw = self.path.open("rb")
-        return gzip.GzipFile(fileobj=self._raw)
+        self._raw = io.FileIO(self.path)
+        opened = gzip.GzipFile(fileobj=self._raw)
+        opened.myfileobj = self._raw  # closed with it
+        return opened
 
     def position(self, read: int) -> int:
         return self._raw.tell() if self._raw and not self._raw.closed else self.size
