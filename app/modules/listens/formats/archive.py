@@ -24,7 +24,7 @@ HEAD_BYTES = 1 << 14
 MAX_DIRECTORY_BYTES = 8 << 20  # some 60,000 files; parsed it takes about ten times as much
 MAX_MEMBERS = 20_000
 MAX_BYTES = 16 << 30  # of all that is read; a million listens are about half a GB
-MAX_RATIO = 200  # JSON and CSV reach 10 to 60, a bomb a thousand
+MAX_RATIO = 400  # JSON and CSV reach 10 to 60, a bomb a thousand
 SMALL_BYTES = 4 << 20  # too little to hurt, whatever the ratio
 
 DAMAGE = (

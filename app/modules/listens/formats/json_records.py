@@ -113,22 +113,31 @@ def _array(
         if window.text[window.at] == "]":
             window.at += 1
             return
+        record, end = _decoded(window)
+        if record is None:
+            yield window.broken("it is not valid JSON")
+            if not _resume(window, looks_right):
+                break
+            continue
+        window.at = end
+        window.number += 1
+        yield window.number, record
+        if is_single:
+            return
+    if window.attempts >= MAX_ATTEMPTS:
+        yield window.broken("too much of the file is broken: the rest is not read")
+
+
+def _decoded(window: _Window) -> tuple[Record | None, int]:
+    """Return the record that begins here, None where it is broken, and where it ends."""
+    while True:
         try:
             record, end = _DECODE(window.text, window.at)
         except (ValueError, RecursionError):
             if window.more():  # it may only have been cut
                 continue
-            record = None
-        if isinstance(record, dict):
-            window.at = end
-            window.number += 1
-            yield window.number, record
-            if is_single:
-                return
-            continue
-        yield window.broken("it is not valid JSON")
-        if not _resume(window, looks_right):
-            return
+            return None, 0
+        return (record if isinstance(record, dict) else None), end
 
 
 def _resume(window: _Window, looks_right: LooksRight) -> bool:
@@ -141,14 +150,9 @@ def _resume(window: _Window, looks_right: LooksRight) -> bool:
             if window.more():
                 continue
             return False
-        try:
-            record, _ = _DECODE(window.text, start)
-        except (ValueError, RecursionError):
-            if window.more():
-                continue
-            record = None
         window.attempts += 1
-        if isinstance(record, dict) and looks_right(record):
+        record, _ = _decoded(window)
+        if record is not None and looks_right(record):
             return True
         window.at += 1
     window.at, window.has_ended = len(window.text), True

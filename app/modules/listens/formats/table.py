@@ -62,7 +62,7 @@ def delimiter_of(head: str) -> str:
     lines = [line for line in head.splitlines()[:20] if line.strip()]
 
     def agreement(delimiter: str) -> tuple[int, int]:
-        counts = Counter(len(row) for line in lines if isinstance(row := _parsed(line, delimiter), list))
+        counts = Counter(len(row) for line in lines if isinstance(row := parsed(line, delimiter), list))
         cut = {count: rows for count, rows in counts.items() if count > 1}
         return max(((rows, count) for count, rows in cut.items()), default=(0, 0))
 
@@ -90,7 +90,7 @@ def rows(reading: Reading, member: Member, delimiter: str) -> Iterator[tuple[int
         if not ahead:
             return
         count, line = ahead.popleft()
-        row = Broken("the line is too long") if line is None else _parsed(reading.text(line), delimiter)
+        row = Broken("the line is too long") if line is None else parsed(reading.text(line), delimiter)
         if row is None and line is not None:
             ahead.extend(islice(source, MAX_LINES - len(ahead)))
             following = [reading.text(line) for _, line in ahead if line is not None]
@@ -100,7 +100,7 @@ def rows(reading: Reading, member: Member, delimiter: str) -> Iterator[tuple[int
         yield count, row or []
 
 
-def _parsed(text: str, delimiter: str) -> list[str] | Broken | None:
+def parsed(text: str, delimiter: str) -> list[str] | Broken | None:
     """Return the cells of a row, None where a quote stays open."""
     try:
         return cells(text, delimiter)
@@ -117,7 +117,7 @@ def _over_lines(text: str, following: list[str], delimiter: str) -> tuple[list[s
     """Return the row that begins in `text`, and how many of the lines after it are part of it."""
     for used, line in enumerate(following, 1):
         text += "\n" + line
-        if (row := _parsed(text, delimiter)) is not None:
+        if (row := parsed(text, delimiter)) is not None:
             return row, used
     return Broken("a quote in it is never closed"), 0
 

@@ -74,7 +74,9 @@ def _channel(subtitles: object) -> object:
 
 def _bare(title: str, around: re.Pattern[str]) -> str:
     bare = around.sub("", title)
-    return bare.strip("「」『』„“") if bare != title and title[0] in "「『„" else bare  # quoted by Google, not by the artist
+    return (
+        bare.strip("「」『』„“") if bare != title and title[0] in "「『„" else bare
+    )  # quoted by Google, not by the artist
 
 
 def _around(reading: Reading, member: Member) -> re.Pattern[str]:
