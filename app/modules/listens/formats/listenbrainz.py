@@ -15,6 +15,7 @@ from app.modules.listens.formats.items import Count, Item, Opinion, Play, Skippe
 from app.modules.listens.formats.json_records import Broken, Record
 from app.modules.listens.formats.reading import Bad, Reading, mbid, milliseconds, name, number, optional, seconds_of
 
+LONGEST_KEY = 100
 MAX_PLAYS = 100_000_000
 MAX_FEEDBACK = 200_000  # held in memory until the listens that name it have been seen
 
@@ -27,6 +28,7 @@ _PERSONAL = re.compile(
     r"(client|remote|listener)?ip(v[46]|add?r|address)?(decrypted)?|useragent.*|user|userid|username|e?mail|emailaddress"
     r"|.*device.*|(conn)?country(code)?|city|region|lat(itude)?|lon(gitude)?|geo.*|location|platform|host(name)?|phone.*"
 )
+_NESTING = frozenset({dict, list})
 _NOT_WANTED = {"recording_msid", "artist_msid", "release_msid", "duration", "duration_ms", "recording_mbid"}
 
 
@@ -194,9 +196,11 @@ def _listen(reading: Reading, line: _Line, feedback: "_FeedbackOf") -> NewListen
 
 def _useful(info: dict[str, Any]) -> dict[str, Any] | None:
     """Return an additional_info without what is empty, kept elsewhere or personal."""
-    kept = {key: value for key, value in info.items() if _is_kept(key) and value not in (None, "", [])}
+    kept = {
+        key: value for key, value in info.items() if (value or value == 0) and len(key) <= LONGEST_KEY and _is_kept(key)
+    }
     for key, value in kept.items():
-        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict | list) for one in value)):
+        if type(value) is dict or (type(value) is list and not _NESTING.isdisjoint(map(type, value))):
             kept[key] = _without_personal(value)
     return kept or None
 
