@@ -35,6 +35,9 @@ OWN = (
     "/statistics?from=2020-01-01&to=2020-02-01",
     "/account",
     "/account/delete",
+    "/account/imports",
+    "/account/players",
+    "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",
