@@ -7,15 +7,16 @@ parsed one by one: memory stays bounded, a broken one costs only itself, and a d
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from xml.etree.ElementTree import ParseError, fromstring
 
+from app.modules.listens.formats.adding_up import MAX_PLAYS, added_up
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Opinion, Skipped, Unreadable
 from app.modules.listens.formats.json_records import WINDOW, Broken
 from app.modules.listens.formats.reading import Bad, Reading, name, number
 from app.modules.listens.formats.text import texts
 
-MAX_PLAYS = 100_000_000
 NOT_MUSIC = ("Podcast", "Movie", "TV Show", "Music Video", "Has Video", "Audiobook", "Book")
 
 _BEGIN = re.compile(r"<key>\d+</key>\s*<dict>")
@@ -34,13 +35,16 @@ def part(path: str, head: str) -> str:
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
     for member, _ in members:
-        for count, record in enumerate(_records(reading, member), 1):
-            place = f"{member.name}:{count}"
-            try:
-                fields = _fields(record)
-                yield from _items(place, fields)
-            except Bad as bad:
-                yield Skipped(place, str(bad))
+        yield from added_up(reading, partial(_library, member=member))
+
+
+def _library(reading: Reading, member: Member) -> Iterator[Item]:
+    for count, record in enumerate(_records(reading, member), 1):
+        place = f"{member.name}:{count}"
+        try:
+            yield from _items(place, _fields(record))
+        except Bad as bad:
+            yield Skipped(place, str(bad))
 
 
 def _records(reading: Reading, member: Member) -> Iterator[str | Broken]:

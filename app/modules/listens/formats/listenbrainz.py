@@ -3,20 +3,30 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 import msgspec
 
 from app.contracts.listens import NewListen
 from app.modules.listens.formats import jspf
+from app.modules.listens.formats.adding_up import MAX_PLAYS, added_up
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Opinion, Play, Skipped
 from app.modules.listens.formats.json_records import Broken, Record
-from app.modules.listens.formats.reading import Bad, Reading, mbid, milliseconds, name, number, optional, seconds_of
+from app.modules.listens.formats.reading import (
+    Bad,
+    Reading,
+    mbid,
+    milliseconds,
+    name,
+    names_of,
+    number,
+    optional,
+    seconds_of,
+)
 
 LONGEST_KEY = 100
-MAX_PLAYS = 100_000_000
 MAX_FEEDBACK = 200_000  # held in memory until the listens that name it have been seen
 
 NAMED = {".jspf": "playlist", "playcounts.jsonl": "playcounts", "feedback.jsonl": "feedback"}
@@ -62,11 +72,11 @@ class _Feedback(msgspec.Struct):
 
 
 class _Playcount(msgspec.Struct):
-    """A line of playcounts.jsonl, of Segue's own export."""
+    """A line of playcounts.jsonl, of Segue's own export; without a title it is of an artist."""
 
-    artist_name: str
+    artist: str
     plays: Annotated[int, msgspec.Meta(ge=1, le=MAX_PLAYS)]
-    track_name: str | None = None
+    title: str | None = None
 
 
 _decode_playcount = msgspec.json.Decoder(_Playcount).decode
@@ -103,7 +113,7 @@ def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
     yield from feedback.resolved()
     for member, what in members:
         if what == "playcounts":
-            yield from _playcounts(reading, member)
+            yield from added_up(reading, partial(_playcounts, member=member))
         elif what == "playlist":
             yield from jspf.read(reading, member)
 
@@ -142,7 +152,7 @@ def _playcounts(reading: Reading, member: Member) -> Iterator[Item]:
         place = f"{member.name}:{count}"
         try:
             found = _decode_playcount(line or b"")
-            yield Count(place, name(found.artist_name, "artist"), optional(found.track_name) or "", found.plays)
+            yield Count(place, name(found.artist, "artist"), optional(found.title) or "", found.plays)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             yield Skipped(place, "it is no play count as Segue writes it")
         except Bad as bad:
@@ -187,11 +197,16 @@ def _listen(reading: Reading, line: _Line, feedback: "_FeedbackOf") -> NewListen
         artist,
         title,
         optional(metadata.release_name),
-        None,
+        _release_artist(info) if info else None,
         duration_ms,
         mbid(recording_mbid) if recording_mbid else None,
         _useful(info) if info else None,
     )
+
+
+def _release_artist(info: dict[str, Any]) -> str | None:
+    found = optional(info.get("release_artist_name")) or optional(info.get("albumartist"))
+    return found or ", ".join(names_of(info.get("release_artist_names"))) or None
 
 
 def _useful(info: dict[str, Any]) -> dict[str, Any] | None:

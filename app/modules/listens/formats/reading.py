@@ -16,7 +16,7 @@ OLDEST_S = 1_033_430_400  # 2002-10-01: before the first scrobbler; ListenBrainz
 MAX_DURATION_MS = 24 * 86_400_000
 MAX_NOTES = 20
 MAX_TEXT = 10_240
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNCLEAR = "its time can't be read"
 _WRITTEN = re.compile(r"(\d{1,2}) ([A-Za-z]{3})[a-z]* (\d{4}),? (\d{1,2}):(\d{2})(?::(\d{2}))?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -39,6 +39,10 @@ class Reading:
         """Tell something about the file as a whole, once."""
         if text not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
+
+    def glance(self) -> "Reading":
+        """Return another pass over the same history, to learn something beforehand."""
+        return Reading(self.zone, self.now)
 
     def pieces(self, member: Member) -> Iterator[bytes]:
         """Yield the bytes of a member as UTF-8, counting them."""
@@ -77,7 +81,7 @@ class Reading:
         """Return the time of UNIX seconds, whole. Raises Bad where nothing can have been played then."""
         if OLDEST_S <= seconds <= self.latest_s:
             return datetime.fromtimestamp(int(seconds), UTC)
-        raise Bad(_impossible(seconds, self.latest_s))
+        raise Bad("its time lies in the future" if seconds > self.latest_s else "its time is before October 2002")
 
     def iso(self, value: object) -> datetime:
         """Return the time of ISO 8601 text, UTC without a zone. Raises Bad."""
@@ -86,7 +90,7 @@ class Reading:
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            raise Bad(_unclear(value)) from None
+            raise Bad(UNCLEAR) from None
         return self._in_zone(at, UTC)
 
     def time(self, value: object, *, local: bool = False) -> datetime:
@@ -117,20 +121,7 @@ def parsed_time(value: object) -> datetime | float:
             return datetime(int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), int(found[6] or 0))
         return datetime.fromisoformat(value.strip())
     except ValueError:
-        raise Bad(_unclear(value)) from None
-
-
-def _unclear(value: object) -> str:
-    return f"its time can't be read: {str(value)[:40]!r}"
-
-
-def _impossible(seconds: float, latest_s: float) -> str:
-    if seconds > latest_s:
-        return "its time lies in the future"
-    try:
-        return f"its time is impossible: {(_EPOCH + timedelta(seconds=seconds)).date()}"
-    except (OverflowError, ValueError):
-        return "its time is impossible"
+        raise Bad(UNCLEAR) from None
 
 
 def number(value: object) -> float | None:
@@ -148,7 +139,7 @@ def seconds_of(value: object) -> float:
     """Return UNIX seconds. Raises Bad."""
     found = number(value)
     if found is None:
-        raise Bad("it has no time" if value in (None, "") else _unclear(value))
+        raise Bad("it has no time" if value in (None, "") else UNCLEAR)
     return found
 
 

@@ -8,13 +8,13 @@ from itertools import islice
 from typing import Any
 
 from app.contracts.listens import NewListen
+from app.modules.listens.formats.adding_up import MAX_PLAYS
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Play, Skipped
 from app.modules.listens.formats.json_records import Broken
 from app.modules.listens.formats.reading import Bad, Reading, extra_of, mbid, milliseconds, name, number, optional
 
 MAX_LINES = 8  # of one row, where quoted text holds line breaks; a quote that never closes costs only its own line
-MAX_PLAYS = 100_000_000
 
 # By what a column may be called, the better name first.
 COLUMNS = {
@@ -143,7 +143,7 @@ def _item(reading: Reading, place: str, row: list[str], columns: Columns, is_loc
         at = columns.get(column, -1)
         return row[at] if 0 <= at < len(row) else ""
 
-    if len(row) <= max(columns[column] for column in ("artist", "title") if column in columns):
+    if len(row) <= max((columns[column] for column in ("artist", "title") if column in columns), default=0):
         raise Bad("it has too few columns")
     artist, title = name(cell("artist"), "artist"), name(cell("title"), "recording")
     if "time" not in columns:

@@ -82,8 +82,7 @@ def _bare(title: str, around: re.Pattern[str]) -> str:
 def _around(reading: Reading, member: Member) -> re.Pattern[str]:
     """Return what stands around titles: a known verb, or in another language what all have in common."""
     titles: set[str] = set()
-    glance = Reading(reading.zone, reading.now)
-    for count, record in glance.records(member, _looks_right):
+    for count, record in reading.glance().records(member, _looks_right):
         if not isinstance(record, Broken) and record.get("header") == "YouTube Music" and record.get("subtitles"):
             titles.add(str(record.get("title")))
         if count >= LEARNED_FROM:

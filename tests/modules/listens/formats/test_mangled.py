@@ -14,7 +14,7 @@ from app.modules.listens.formats import FORMATS, Count, Mix, Opinion, Play, Skip
 from tests.modules.listens.formats.samples import every_format, history, written
 
 KINDS = every_format(6)
-MANY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Where (as a share of the file), how much is taken out, what is put in its place.
 PIECES = st.sampled_from(

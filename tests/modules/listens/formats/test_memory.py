@@ -51,7 +51,7 @@ def library() -> Iterator[str]:
     record, _, rest = tail.partition("</dict>")
     yield head
     for number in range(MANY):
-        yield f"<key>{number}</key>{record}</dict>"
+        yield f"<key>{number}</key>{record.replace('Jóga', f'Jóga {number}')}</dict>"
     yield rest
 
 

@@ -167,6 +167,14 @@ def test_itunes_counts_plays_and_tells_love(tmp_path: Path) -> None:
     ]
 
 
+def test_itunes_adds_up_what_is_one_recording(tmp_path: Path) -> None:
+    tracks = [{"Name": name, "Artist": "Björk", "Play Count": 3} for name in ("Jóga", "Hunter", "JÓGA", "jóga")]
+    assert read(tmp_path, itunes(*tracks)) == [
+        Count("file:2", "Björk", "Hunter", 3),
+        Count("file:1", "Björk", "Jóga", 9),
+    ]
+
+
 @pytest.mark.parametrize("broken", ["<string>AT&T</string>", "<string>open", "</integer>", "<string>&lol;</string>"])
 def test_itunes_a_broken_track_costs_only_itself(tmp_path: Path, broken: str) -> None:
     library = itunes(*({"Name": f"Jóga {number}", "Artist": "Björk", "Play Count": 1} for number in range(4)))
