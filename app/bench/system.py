@@ -152,7 +152,7 @@ def start_process(
 
 def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
     """Start a Celery worker with beat."""
-    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1", "--loglevel", "INFO"]
+    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2", "--loglevel", "INFO"]
     command += ["-s", str(settings.data_dir / "run" / "beat-schedule")]
     return _start(settings, environment, "worker", command)
 

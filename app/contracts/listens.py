@@ -29,6 +29,7 @@ class NewListen(Struct, frozen=True):
     duration_ms: int | None = None
     recording_mbid: UUID | None = None
     extra: dict[str, Any] | None = None
+    client: str | None = None  # where one batch holds the listens of several
 
 
 class Rejection(Struct, frozen=True):
@@ -52,6 +53,23 @@ class Listen(Struct, frozen=True):
     release: str | None
     duration_ms: int | None
     client: str
+    inserted_at: datetime | None = None
+    extra: dict[str, Any] | None = None  # what else its client told, `recording_mbid` and `release_artist` included
+
+
+class PlayingNow(Struct, frozen=True):
+    """What is playing, until `until` unless something else is."""
+
+    artist: str
+    title: str
+    artist_key: UUID
+    recording_key: UUID
+    release: str | None
+    duration_ms: int | None
+    client: str
+    extra: dict[str, Any] | None
+    started_at: datetime
+    until: datetime
 
 
 class ListenPage(Struct, frozen=True):
@@ -104,6 +122,14 @@ class Activity(Struct, frozen=True):
     buckets: list[Bucket]
 
 
+class Pattern(Struct, frozen=True):
+    """Plays by day of the week (Monday first, 7 rows) and hour (24 columns)."""
+
+    plays: list[list[int]]
+    start: datetime | None
+    end: datetime | None
+
+
 class Summary(Struct, frozen=True):
     plays: int
     first_listened_at: datetime | None
@@ -139,6 +165,7 @@ class Listened(Struct, frozen=True, tag="listened"):
     artist: str
     title: str
     release: str | None
+    recording_mbid: UUID | None = None
 
 
 class Unlistened(Struct, frozen=True, tag="unlistened"):
@@ -205,6 +232,12 @@ class ListenNotFound(DomainError):
     code, status = "listens.listen_not_found", 404
 
 
+class InvalidListen(DomainError):
+    """This listen can't be taken as it is."""
+
+    code, status = "listens.invalid_listen", 422
+
+
 class InvalidRange(DomainError):
     """The range, time zone or cursor is not one that exists."""
 
@@ -235,12 +268,41 @@ class Listens(Protocol):
         after: str | None = None,
         limit: int = 25,
         search: str = "",
+        is_nearest_after: bool = False,
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
-        Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive.
-        Raises InvalidRange.
+        Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive. Where more fit, the
+        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). Raises InvalidRange.
         """
+
+    @query(access=Access.OWNER)
+    def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
+        """How many listens `history` would page through. Raises InvalidRange."""
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def set_playing_now(self, listener_id: UUID, listen: NewListen, client: str = "") -> UUID:
+        """Say what is playing now; its `listened_at` is not looked at. Returns the recording's key.
+
+        It ends by itself after its duration, or ten minutes where that is not known; the same again does not prolong
+        it. Raises InvalidListen.
+        """
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def clear_playing_now(self, listener_id: UUID) -> None:
+        """Nothing is playing."""
+
+    @query(access=Access.OWNER)
+    def get_playing_now(self, listener_id: UUID) -> PlayingNow | None:
+        """What is playing, or None."""
+
+    @query(access=Access.OWNER)
+    def get_import_mark(self, listener_id: UUID, source: str) -> datetime | None:
+        """Up to when an importer outside of Segue has brought the history of another service in."""
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def set_import_mark(self, listener_id: UUID, source: str, at: datetime) -> None:
+        """Note how far an importer came; the mark only moves forward."""
 
     @command(access=Access.OWNER)
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
@@ -278,6 +340,25 @@ class Listens(Protocol):
         timezone: str = "UTC",
     ) -> Activity:
         """Plays over time. Raises InvalidRange."""
+
+    @query(access=Access.OWNER)
+    def pattern(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Pattern:
+        """Plays by day of the week and hour. Raises InvalidRange."""
+
+    @query(access=Access.LISTENER)
+    def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
+        """The most played of everybody here, in UTC; no personal data in it. Raises InvalidRange."""
+
+    @query(access=Access.LISTENER)
+    def activity_here(self, range: Range = "all_time") -> Activity:
+        """Plays of everybody here over time, in UTC. Raises InvalidRange."""
 
     @query(access=Access.OWNER)
     def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:

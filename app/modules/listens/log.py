@@ -46,12 +46,12 @@ INSERT = text(
     f"""
     with stored as (
         insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
-                            artist, title, release, duration_ms, client, extra, duplicate_of)
+                            artist, title, release, duration_ms, client, extra, import_id, duplicate_of)
         select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
-               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, same.listened_at
+               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, r.import_id, same.listened_at
         from jsonb_to_recordset(cast(:rows as jsonb)) as r (
                  listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid, release_key uuid,
-                 artist text, title text, release text, duration_ms integer, client text, extra jsonb)
+                 artist text, title text, release text, duration_ms integer, client text, extra jsonb, import_id uuid)
         left join lateral (
             select e.listened_at
             from listen e
@@ -76,7 +76,8 @@ INSERT = text(
         select jsonb_build_object(
                    'type', 'listened', 'listener_id', listener_id, 'listened_at', listened_at,
                    'recording_key', recording_key, 'artist_key', artist_key, 'release_key', release_key,
-                   'artist', artist, 'title', title, 'release', release)
+                   'artist', artist, 'title', title, 'release', release,
+                   'recording_mbid', extra->>'recording_mbid')
         from stored
         where duplicate_of is null
     )
@@ -142,7 +143,7 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
 def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     """Erase everything of people, their part of the log included, and tell followers."""
     lock_listeners(session, listener_ids)
-    for table in ("listen", "playcount", "feedback"):
+    for table in ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run"):
         session.execute(
             text(f"delete from {table} where listener_id = any(:ids)"),  # noqa: S608
             {"ids": list(listener_ids)},

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Integer, SmallInteger, Text, text
+from sqlalchemy import REAL, BigInteger, DateTime, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -44,6 +44,9 @@ class ListenRow(Base):
     extra: Mapped[dict[str, Any] | None]
     duplicate_of: Mapped[datetime | None]
     inserted_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    import_id: Mapped[UUID | None]
+
+    __table_args__ = (Index("listen_import", "import_id", postgresql_where=text("import_id is not null")),)
 
 
 class PlaycountRow(Base):
@@ -69,6 +72,67 @@ class FeedbackRow(Base):
     key: Mapped[UUID] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(SmallInteger)
     at: Mapped[datetime]
+    import_id: Mapped[UUID | None]
+
+
+class PlayingNowRow(Base):
+    __tablename__ = "playing_now"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID]
+    artist_key: Mapped[UUID]
+    artist: Mapped[str]
+    title: Mapped[str]
+    release: Mapped[str | None]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    client: Mapped[str]
+    extra: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class ImportMarkRow(Base):
+    """How far an importer outside of Segue says that it came."""
+
+    __tablename__ = "import_mark"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class ImportRow(Base):
+    """An import of a file. What it took is known by the file's records `handled` so far: it goes on behind them."""
+
+    __tablename__ = "import_run"
+
+    import_id: Mapped[UUID] = mapped_column(primary_key=True)
+    listener_id: Mapped[UUID]
+    filename: Mapped[str]
+    format: Mapped[str]
+    timezone: Mapped[str]
+    size: Mapped[int]
+    state: Mapped[str]
+    handled: Mapped[int] = mapped_column(server_default=text("0"))
+    progress: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    preview: Mapped[dict[str, Any] | None]
+    report_bytes: Mapped[int] = mapped_column(server_default=text("0"))
+    playlists: Mapped[list[UUID]] = mapped_column(
+        postgresql.ARRAY(postgresql.UUID(as_uuid=True)), server_default=text("'{}'")
+    )
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("import_run_listener", "listener_id", "created_at"),
+        Index(
+            "import_run_waiting",
+            "created_at",
+            postgresql_where=text("state in ('examining', 'running', 'undoing')"),
+        ),
+    )
 
 
 class PopularRow(Base):

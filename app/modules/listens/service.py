@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from app.contracts.accounts import ListenerErased
@@ -16,6 +17,7 @@ from app.contracts.listens import (
     BatchTooLarge,
     Entity,
     Feedback,
+    InvalidListen,
     InvalidRange,
     Kind,
     ListenerListens,
@@ -24,6 +26,8 @@ from app.contracts.listens import (
     ListensEvent,
     NewListen,
     NewPlaycount,
+    Pattern,
+    PlayingNow,
     PopularItem,
     Range,
     Rejection,
@@ -37,7 +41,7 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, popular, statistics
+from app.modules.listens import feedback, history, log, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
@@ -103,11 +107,45 @@ class ListensService:
         after: str | None = None,
         limit: int = 25,
         search: str = "",
+        is_nearest_after: bool = False,
     ) -> ListenPage:
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidRange("limit is between 1 and 1000")
         with self.database.begin() as session:
-            return history.page(session, listener_id, before, after, limit, search)
+            return history.page(session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after)
+
+    def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
+        with self.database.begin() as session:
+            return history.count(session, listener_id, before, after)
+
+    def set_playing_now(self, listener_id: UUID, listen: NewListen, client: str = "") -> UUID:
+        now = self.clock()
+        try:
+            row = row_of(listener_id, structs.replace(listen, listened_at=now), clean_name(client), now)
+        except Rejected as error:
+            raise InvalidListen(str(error)) from None
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.put(session, row, now)
+        key: UUID = row["recording_key"]
+        return key
+
+    def clear_playing_now(self, listener_id: UUID) -> None:
+        with self.database.begin() as session:
+            playing.clear(session, listener_id)
+
+    def get_playing_now(self, listener_id: UUID) -> PlayingNow | None:
+        with self.database.begin() as session:
+            return playing.read(session, listener_id, self.clock())
+
+    def get_import_mark(self, listener_id: UUID, source: str) -> datetime | None:
+        with self.database.begin() as session:
+            return playing.get_mark(session, listener_id, clean_name(source))
+
+    def set_import_mark(self, listener_id: UUID, source: str, at: datetime) -> None:
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.set_mark(session, listener_id, clean_name(source), whole_second(at))
 
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
         try:
@@ -139,11 +177,33 @@ class ListensService:
         limit: int = 25,
         offset: int = 0,
     ) -> Top:
-        if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
-            raise InvalidRange("limit is between 1 and 1000, offset up to a million")
+        _check_page(limit, offset)
         start, end = self._span(range, start, end, timezone)
         with self.database.begin() as session:
             return statistics.top(session, listener_id, entity, start, end, limit, offset)
+
+    def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
+        _check_page(limit, offset)
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.top(session, None, entity, start, end, limit, offset)
+
+    def activity_here(self, range: Range = "all_time") -> Activity:
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.activity(session, None, start, end, "UTC", self.clock())
+
+    def pattern(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Pattern:
+        start, end = self._span(range, start, end, timezone)
+        with self.database.begin() as session:
+            return statistics.pattern(session, listener_id, start, end, timezone)
 
     def activity(
         self,
@@ -192,6 +252,11 @@ class ListensService:
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)
         return FeedPage([self.pseudonyms.translate(event) for event in page.events], page.cursor)
+
+
+def _check_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
+        raise InvalidRange("limit is between 1 and 1000, offset up to a million")
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:

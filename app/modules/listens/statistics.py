@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Activity, Entity, Summary, Top, TopItem
+from app.contracts.listens import Activity, Entity, Pattern, Summary, Top, TopItem
 from app.modules.listens.periods import buckets, filled
 
 # What each entity is grouped by, and how it is shown; identifiers come from here only.
@@ -16,8 +16,9 @@ ENTITIES = {
     "recordings": ("recording_key", "max(title)"),
 }
 
+# Nobody's listens are everybody's. Values are written into the statement, so the planner sees one condition only.
 WITHIN = """
-    listener_id = :listener
+    (cast(:listener as uuid) is null or listener_id = :listener)
     and listened_at >= coalesce(cast(:start as timestamptz), '-infinity')
     and listened_at <  coalesce(cast(:end as timestamptz), 'infinity')
     and duplicate_of is null
@@ -29,27 +30,30 @@ PLAYCOUNTS = {
         union all
         select artist_key, artist_key, artist, artist, plays
         from playcount
-        where listener_id = :listener
+        where (cast(:listener as uuid) is null or listener_id = :listener)
     """,
     "recordings": """
         union all
         select item_key, artist_key, title, artist, plays
         from playcount
-        where listener_id = :listener and kind = 'recordings'
+        where (cast(:listener as uuid) is null or listener_id = :listener) and kind = 'recordings'
     """,
 }
 
 
 def top(
     session: Session,
-    listener_id: UUID,
+    listener_id: UUID | None,
     entity: Entity,
     start: datetime | None,
     end: datetime | None,
     limit: int,
     offset: int,
 ) -> Top:
-    """Return the most played of an entity between two times; all-time figures include totals without timestamps."""
+    """Return the most played of an entity between two times, of one listener or (None) of everybody.
+
+    All-time figures include totals without timestamps.
+    """
     key, title = ENTITIES[entity]
     playcounts = PLAYCOUNTS.get(entity, "") if start is None and end is None else ""
     statement = f"""
@@ -81,13 +85,18 @@ def top(
 
 
 def activity(
-    session: Session, listener_id: UUID, start: datetime | None, end: datetime | None, timezone: str, now: datetime
+    session: Session,
+    listener_id: UUID | None,
+    start: datetime | None,
+    end: datetime | None,
+    timezone: str,
+    now: datetime,
 ) -> Activity:
     """Return plays over time; an open start begins with the first listen, an open end is now."""
     if start is None or end is None:
         first = session.execute(
-            text("select min(listened_at) from listen where listener_id = :listener and duplicate_of is null"),
-            {"listener": listener_id},
+            text(f"select min(listened_at) from listen where {WITHIN}"),  # noqa: S608
+            {"listener": listener_id, "start": start, "end": end},
         ).scalar()
         if first is None:
             return Activity([])
@@ -108,6 +117,29 @@ def activity(
     ).all()
     counts = {cuts[number - 1][0]: count for number, count in rows if 0 < number <= len(cuts)}
     return Activity(filled(cuts, counts))
+
+
+def pattern(
+    session: Session, listener_id: UUID, start: datetime | None, end: datetime | None, timezone: str
+) -> Pattern:
+    """Return plays by day of the week and hour, on the clocks of a time zone."""
+    rows = session.execute(
+        text(
+            f"""
+            select extract(isodow from listened_at at time zone :zone)::integer as day,
+                   extract(hour from listened_at at time zone :zone)::integer as hour,
+                   count(*)
+            from listen
+            where {WITHIN}
+            group by day, hour
+            """  # noqa: S608
+        ),
+        {"listener": listener_id, "start": start, "end": end, "zone": timezone},
+    )
+    plays = [[0] * 24 for _ in range(7)]
+    for day, hour, count in rows:
+        plays[day - 1][hour] = count
+    return Pattern(plays, start, end)
 
 
 def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Summary:

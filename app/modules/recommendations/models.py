@@ -30,6 +30,8 @@ class ProfileItemRow(Base):
     value: Mapped[int] = mapped_column(SmallInteger)
     last_at: Mapped[datetime | None]
 
+    __table_args__ = (Index("profile_item_artist", "key", postgresql_where=text("kind = 'artists'")),)
+
 
 class ItemRow(Base):
     """What somebody here played: its names, and how many did."""

@@ -7,10 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.contracts.listens import Kind
-from app.contracts.recommendations import Because, ItemUnknown, Recommendation, Recommendations, ServedModel
+from app.contracts.recommendations import (
+    Because,
+    ItemUnknown,
+    Recommendation,
+    Recommendations,
+    ServedModel,
+    SimilarListener,
+)
 from app.kernel.db import Database
 from app.ml.interactions import profile_weights
-from app.modules.recommendations import profiles, reading, reasons
+from app.modules.recommendations import neighbours, profiles, reading, reasons
 from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
 
@@ -92,6 +99,10 @@ class RecommendationsService:
             names = reading.names(session, kind, [near for near, _ in found])
         items = [_plain(near, names[near], score) for near, score in found if near in names]
         return Recommendations(items[:limit], serving.artefact.sha256, degraded=False)
+
+    def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
+        with self.database.begin() as session:
+            return neighbours.similar(session, listener_id, max(1, min(limit, MAX_ITEMS)))
 
     def served_models(self) -> list[ServedModel]:
         served = [self.models.get(kind) for kind in KINDS]
