@@ -143,7 +143,7 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
 def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     """Erase everything of people, their part of the log included, and tell followers."""
     lock_listeners(session, listener_ids)
-    for table in ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run"):
+    for table in ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay"):
         session.execute(
             text(f"delete from {table} where listener_id = any(:ids)"),  # noqa: S608
             {"ids": list(listener_ids)},

@@ -31,6 +31,11 @@ from app.contracts.listens import (
     PopularItem,
     Range,
     Rejection,
+    Relay,
+    RelayCheck,
+    RelayDirection,
+    RelayOptions,
+    RelayService,
     SubmitResult,
     Summary,
     Top,
@@ -41,8 +46,10 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, playing, popular, statistics
+from app.modules.listens import feedback, history, log, outbox, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
+from app.modules.listens.relay_work import RelayWork
+from app.modules.listens.relays import Relays
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
@@ -56,23 +63,27 @@ DELETED = "this account was deleted"
 class ListensService:
     """Implements `app.contracts.listens.Listens`."""
 
-    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms, relays: Relays) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
+        self.relays = relays
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
             raise BatchTooLarge
-        return self._store([ListenerListens(listener_id, listens)], client)
+        return self._store([ListenerListens(listener_id, listens)], client, forwards=True)
 
     def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
         if sum(len(batch.listens) for batch in batches) > MAX_LOAD:
             raise BatchTooLarge(f"load at most {MAX_LOAD} listens at once")
         return self._store(batches, client)
 
-    def _store(self, batches: Sequence[ListenerListens], client: str) -> SubmitResult:
-        """Store what is valid in one transaction; indexes run over the listens of all batches."""
+    def _store(self, batches: Sequence[ListenerListens], client: str, *, forwards: bool = False) -> SubmitResult:
+        """Store what is valid in one transaction; indexes run over the listens of all batches.
+
+        `forwards`: what is new is to be sent to the services that its listener connected.
+        """
         now, client = self.clock(), clean_name(client)
         rows: list[tuple[int, dict[str, Any]]] = []
         rejected: list[Rejection] = []
@@ -88,6 +99,9 @@ class ListensService:
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
             accepted = log.insert(session, kept)
+            if forwards and accepted:
+                for listener_id in {row["listener_id"] for row in kept}:
+                    outbox.queue(session, listener_id, kept, now)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -235,6 +249,49 @@ class ListensService:
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         with self.database.begin() as session:
             return popular.read(session, kind, max(1, min(limit, popular.KEPT)))
+
+    def add_relay(
+        self,
+        listener_id: UUID,
+        service: RelayService,
+        address: str,
+        user_name: str,
+        credential: str,
+        direction: RelayDirection = "push",
+        options: RelayOptions | None = None,
+    ) -> Relay:
+        given = options or RelayOptions()
+        return self.relays.add(listener_id, service, address, user_name, credential, direction, given)
+
+    def list_relays(self, listener_id: UUID) -> list[Relay]:
+        return self.relays.all_of(listener_id)
+
+    def set_relay(
+        self,
+        listener_id: UUID,
+        relay_id: UUID,
+        is_enabled: bool | None = None,
+        direction: RelayDirection | None = None,
+        credential: str | None = None,
+    ) -> Relay:
+        return self.relays.change(listener_id, relay_id, is_enabled, direction, credential)
+
+    def remove_relay(self, listener_id: UUID, relay_id: UUID) -> None:
+        self.relays.remove(listener_id, relay_id)
+
+    def retry_relay(self, listener_id: UUID, relay_id: UUID) -> Relay:
+        return self.relays.retry(listener_id, relay_id)
+
+    def test_relay(self, listener_id: UUID, relay_id: UUID) -> RelayCheck:
+        return self.relays.test(listener_id, relay_id)
+
+    def advance_relays(self) -> None:
+        """Send and fetch what is due; called by a worker."""
+        RelayWork(self.relays, self._take_in).advance()
+
+    def _take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
+        """Store what was fetched from elsewhere: it is forwarded nowhere."""
+        return self._store([ListenerListens(listener_id, listens)], client)
 
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:

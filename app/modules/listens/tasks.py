@@ -2,8 +2,15 @@
 
 from celery import Celery
 
+from app.kernel import context
+from app.modules.listens.bell import RELAY
 from app.modules.listens.service import ListensService
 
 
 def register(celery: Celery, service: ListensService) -> None:
     """Add the tasks of listens to the worker's application."""
+
+    @celery.task(name=RELAY)  # type: ignore[untyped-decorator]
+    def advance_relays() -> None:
+        with context.acting_as(context.SYSTEM):
+            service.advance_relays()
