@@ -343,11 +343,13 @@ class Listens(Protocol):
         limit: int = 25,
         search: str = "",
         is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
         Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive. Where more fit, the
-        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). Raises InvalidRange.
+        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). `offset`, up to a
+        million, passes over some, for protocols that page by number. Raises InvalidRange.
         """
 
     @query(access=Access.OWNER)

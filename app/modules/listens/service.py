@@ -122,11 +122,13 @@ class ListensService:
         limit: int = 25,
         search: str = "",
         is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRange("limit is between 1 and 1000")
+        _check_page(limit, offset)
         with self.database.begin() as session:
-            return history.page(session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after)
+            return history.page(
+                session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after, offset=offset
+            )
 
     def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
         with self.database.begin() as session:
