@@ -35,6 +35,11 @@ OWN = (
     "/statistics?from=2020-01-01&to=2020-02-01",
     "/account",
     "/account/delete",
+    "/account/relays",
+    "/account/relays/new/listenbrainz",
+    "/account/relays/new/lastfm",
+    "/account/relays/new/segue",
+    "/account/relays/{relay}/remove",
 )
 ADMIN = (
     "/admin/",
@@ -52,6 +57,7 @@ def address(page: str, site: Site) -> str:
     return page.format(
         artist=site.artist_key,
         playlist=site.playlist_id,
+        relay=site.relay_id,
         run=site.run_id,
         person=site.listener.listener_id,
         name=site.listener.name,
