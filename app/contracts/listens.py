@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from app.contracts.events import FeedPage
+from app.contracts.imports import Imports
 from app.kernel.contract import Access, DomainError, command, query
 
 Kind = Literal["recordings", "artists"]
@@ -318,7 +319,7 @@ class InvalidRange(DomainError):
     code, status = "listens.invalid_range", 422
 
 
-class Listens(Protocol):
+class Listens(Imports, Protocol):
     @command(access=Access.OWNER, idempotent=True, timeout=10, scope="scrobble")
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         """Store up to 1000 listens: all valid ones, each once; the invalid ones are told by index.

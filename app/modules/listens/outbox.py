@@ -25,7 +25,7 @@ QUEUE = text(
     join listen l on l.listener_id = r.listener_id
                  and l.listened_at between :first and :last
                  and l.xmin = cast(pg_current_xact_id() as xid)
-    where r.listener_id = :listener
+    where r.listener_id = any(:listeners)
       and r.is_enabled
       and r.direction in ('push', 'both')
       and l.duplicate_of is null
@@ -67,11 +67,12 @@ DROP_DELETED = text(
 )
 
 
-def queue(session: Session, listener_id: UUID, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def queue(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Let the listens that this transaction stored wait for each relay of their listener: one look, seldom more."""
     if rows:
         times = [row["listened_at"] for row in rows]
-        session.execute(QUEUE, {"listener": listener_id, "first": min(times), "last": max(times), "now": now})
+        listeners = {row["listener_id"] for row in rows}
+        session.execute(QUEUE, {"listeners": list(listeners), "first": min(times), "last": max(times), "now": now})
 
 
 def claim(session: Session, relay_id: UUID, states: Collection[str], limit: int, now: datetime) -> list[Play]:

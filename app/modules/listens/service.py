@@ -1,6 +1,6 @@
 """The rules of what was played."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,11 +31,6 @@ from app.contracts.listens import (
     PopularItem,
     Range,
     Rejection,
-    Relay,
-    RelayCheck,
-    RelayDirection,
-    RelayOptions,
-    RelayService,
     SubmitResult,
     Summary,
     Top,
@@ -48,31 +43,47 @@ from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
 from app.modules.listens import feedback, history, log, outbox, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
-from app.modules.listens.relay_work import RelayWork
+from app.modules.listens.importer import Importer
+from app.modules.listens.imports_part import ImportsPart
 from app.modules.listens.relays import Relays
+from app.modules.listens.relays_part import RelaysPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
 MAX_PAGE = 1000
 MAX_FEED = 10_000
-EVENT = msgspec.json.Decoder(ListensEvent)
+FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService:
-    """Implements `app.contracts.listens.Listens`."""
+class ListensService(ImportsPart, RelaysPart):
+    """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
-    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms, relays: Relays) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        pseudonyms: Pseudonyms,
+        importer: Importer,
+        relays: Relays,
+        ring: Callable[[str], None],
+    ) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
+        self.importer = importer
         self.relays = relays
+        self.ring = ring
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
             raise BatchTooLarge
         return self._store([ListenerListens(listener_id, listens)], client, forwards=True)
+
+    def take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
+        """Store what was fetched from elsewhere: it is forwarded nowhere."""
+        return self._store([ListenerListens(listener_id, listens)], client)
 
     def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
         if sum(len(batch.listens) for batch in batches) > MAX_LOAD:
@@ -98,10 +109,9 @@ class ListensService:
         with self.database.begin() as session:
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
-            accepted = log.insert(session, kept)
+            accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
             if forwards and accepted:
-                for listener_id in {row["listener_id"] for row in kept}:
-                    outbox.queue(session, listener_id, kept, now)
+                outbox.queue(session, kept, now)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -252,49 +262,6 @@ class ListensService:
         with self.database.begin() as session:
             return popular.read(session, kind, max(1, min(limit, popular.KEPT)))
 
-    def add_relay(
-        self,
-        listener_id: UUID,
-        service: RelayService,
-        address: str,
-        user_name: str,
-        credential: str,
-        direction: RelayDirection = "push",
-        options: RelayOptions | None = None,
-    ) -> Relay:
-        given = options or RelayOptions()
-        return self.relays.add(listener_id, service, address, user_name, credential, direction, given)
-
-    def list_relays(self, listener_id: UUID) -> list[Relay]:
-        return self.relays.all_of(listener_id)
-
-    def set_relay(
-        self,
-        listener_id: UUID,
-        relay_id: UUID,
-        is_enabled: bool | None = None,
-        direction: RelayDirection | None = None,
-        credential: str | None = None,
-    ) -> Relay:
-        return self.relays.change(listener_id, relay_id, is_enabled, direction, credential)
-
-    def remove_relay(self, listener_id: UUID, relay_id: UUID) -> None:
-        self.relays.remove(listener_id, relay_id)
-
-    def retry_relay(self, listener_id: UUID, relay_id: UUID) -> Relay:
-        return self.relays.retry(listener_id, relay_id)
-
-    def test_relay(self, listener_id: UUID, relay_id: UUID) -> RelayCheck:
-        return self.relays.test(listener_id, relay_id)
-
-    def advance_relays(self) -> None:
-        """Send and fetch what is due; called by a worker."""
-        RelayWork(self.relays, self._take_in).advance()
-
-    def _take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
-        """Store what was fetched from elsewhere: it is forwarded nowhere."""
-        return self._store([ListenerListens(listener_id, listens)], client)
-
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
             said = feedback.read(session, listener_id, None, None)
@@ -305,8 +272,8 @@ class ListensService:
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
-        return FeedPage([EVENT.decode(event) for event in events], cursor)
+            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)
+        return FeedPage(log.expanded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)

@@ -18,8 +18,19 @@ from app.modules.listens.formats.reading import Reading
 FORMATS = ("listenbrainz", "lastfm", "spotify", "maloja", "koito", "youtube", "rockbox", "itunes", "tsv")
 
 __all__ = [
-    *("FORMATS", "Count", "History", "Item", "Mix", "MixEntry", "Opinion", "Play", "Skipped", "Unreadable", "What"),
-    *("open_history", "recognise"),
+    "FORMATS",
+    "Count",
+    "History",
+    "Item",
+    "Mix",
+    "MixEntry",
+    "Opinion",
+    "Play",
+    "Skipped",
+    "Unreadable",
+    "What",
+    "open_history",
+    "recognise",
 ]
 
 

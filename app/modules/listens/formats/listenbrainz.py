@@ -10,7 +10,7 @@ import msgspec
 
 from app.contracts.listens import NewListen
 from app.modules.listens.formats import jspf
-from app.modules.listens.formats.archive import Member, head_of
+from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Item, Opinion, Play, Skipped
 from app.modules.listens.formats.json_records import Broken, Record
 from app.modules.listens.formats.reading import Bad, Reading, mbid, milliseconds, name, number, optional, seconds_of
@@ -110,7 +110,7 @@ def _lines(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterato
 
 
 def _array(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterator[Item]:
-    inside = _inside(member)
+    inside = _inside(reading.head(member))
     for count, record in reading.records(member, _looks_right, inside):
         place = f"{member.name}:{count}"
         try:
@@ -121,8 +121,8 @@ def _array(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterato
             yield Skipped(place, str(bad))
 
 
-def _inside(member: Member) -> str | None:
-    found = re.match(r'\s*\{.{0,200}?"(payload|listens)"\s*:\s*\[', head_of(member), re.DOTALL)
+def _inside(head: str) -> str | None:
+    found = re.match(r'\s*\{.{0,200}?"(payload|listens)"\s*:\s*\[', head, re.DOTALL)
     return found[1] if found else None
 
 

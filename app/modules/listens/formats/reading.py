@@ -1,18 +1,21 @@
 """What every reader needs: the pieces, lines and records of a member, moments in time, notes, progress."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
 from app.modules.listens.formats import text as texts_of
-from app.modules.listens.formats.archive import Member, pieces
+from app.modules.listens.formats.archive import Member, head_of, pieces
 from app.modules.listens.formats.json_records import Broken, LooksRight, Record, records
 
 OLDEST_S = 1_033_430_400  # 2002-10-01: before the first scrobbler; ListenBrainz draws the same line
 MAX_DURATION_MS = 24 * 86_400_000
 MAX_NOTES = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITTEN = re.compile(r"(\d{1,2}) ([A-Za-z]{3})[a-z]* (\d{4}),? (\d{1,2}):(\d{2})(?::(\d{2}))?")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 class Bad(Exception):
@@ -24,10 +27,10 @@ class Reading:
 
     def __init__(self, zone: tzinfo, now: datetime) -> None:
         self.zone = zone
+        self.now = now
         self.latest_s = (now + timedelta(hours=1)).timestamp()  # clocks of players are wrong
         self.notes: list[str] = []
         self.done = 0
-        self.touched: list[Member] = []
 
     def note(self, text: str) -> None:
         """Tell something about the file as a whole, once."""
@@ -36,7 +39,6 @@ class Reading:
 
     def pieces(self, member: Member) -> Iterator[bytes]:
         """Yield the bytes of a member as UTF-8, counting them."""
-        self.touched.append(member)
         return texts_of.utf8(self._counted(member))
 
     def _counted(self, member: Member) -> Iterator[bytes]:
@@ -53,6 +55,9 @@ class Reading:
         for number, line in enumerate(texts_of.lines(self.pieces(member)), 1):
             if line is None or line.strip():
                 yield number, line
+
+    def head(self, member: Member) -> str:
+        return head_of(member)
 
     def text(self, line: bytes) -> str:
         decoded, is_utf8 = texts_of.decode(line)
@@ -71,18 +76,49 @@ class Reading:
             return datetime.fromtimestamp(int(seconds), UTC)
         raise Bad(_impossible(seconds, self.latest_s))
 
-    def iso(self, value: object, *, local: bool = False) -> datetime:
-        """Return the time of ISO 8601 text; without a zone it is UTC or, if `local`, the listener's. Raises Bad."""
+    def iso(self, value: object) -> datetime:
+        """Return the time of ISO 8601 text, UTC without a zone. Raises Bad."""
         if not isinstance(value, str):
             raise Bad("it has no time")
         try:
             at = datetime.fromisoformat(value)
-            if at.tzinfo is None:
-                at = at.replace(tzinfo=self.zone if local else UTC)
-            seconds = at.timestamp()
+        except ValueError:
+            raise Bad(_unclear(value)) from None
+        return self._in_zone(at, UTC)
+
+    def time(self, value: object, *, local: bool = False) -> datetime:
+        """Return the time of UNIX seconds (or thousandths), ISO 8601 or `31 Jan 2023 17:05`. Raises Bad.
+
+        Without a zone it is UTC or, if `local`, the listener's.
+        """
+        found = parsed_time(value)
+        return self.moment(found) if isinstance(found, float) else self._in_zone(found, self.zone if local else UTC)
+
+    def _in_zone(self, at: datetime, zone: tzinfo) -> datetime:
+        try:
+            return self.moment((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp())
         except (ValueError, OverflowError):
-            raise Bad(f"its time can't be read: {value[:40]!r}") from None
-        return self.moment(seconds)
+            raise Bad("its time is impossible") from None
+
+
+def parsed_time(value: object) -> datetime | float:
+    """Return a time as it is written: UNIX seconds, or a date that may have no zone. Raises Bad."""
+    seconds = number(value)
+    if seconds is not None:
+        return seconds / 1000 if seconds > 1e11 else seconds
+    if not isinstance(value, str) or not value.strip():
+        raise Bad("it has no time")
+    try:
+        if found := _WRITTEN.fullmatch(value.strip()):
+            month = _MONTHS.index(found[2][:3].lower()) + 1
+            return datetime(int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), int(found[6] or 0))
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise Bad(_unclear(value)) from None
+
+
+def _unclear(value: object) -> str:
+    return f"its time can't be read: {str(value)[:40]!r}"
 
 
 def _impossible(seconds: float, latest_s: float) -> str:
@@ -109,7 +145,7 @@ def seconds_of(value: object) -> float:
     """Return UNIX seconds. Raises Bad."""
     found = number(value)
     if found is None:
-        raise Bad("it has no time" if value in (None, "") else f"its time can't be read: {str(value)[:40]!r}")
+        raise Bad("it has no time" if value in (None, "") else _unclear(value))
     return found
 
 
@@ -122,6 +158,12 @@ def name(value: object, what: str) -> str:
 
 def optional(value: object) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
+
+
+def names_of(value: object) -> list[str]:
+    """Return the names of a list, or the one that stands for it."""
+    found = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [stripped for name in found if (stripped := optional(name))]
 
 
 def milliseconds(value: object, factor: int = 1) -> int | None:

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from app.modules.listens.formats import listenbrainz, spotify
+from app.modules.listens.formats import itunes, koito, lastfm, listenbrainz, maloja, rockbox, spotify, tsv, youtube
 from app.modules.listens.formats.archive import Archive, Member, head_of
 from app.modules.listens.formats.items import Unreadable
 
@@ -10,6 +10,13 @@ from app.modules.listens.formats.items import Unreadable
 READERS: dict[str, ModuleType] = {
     "listenbrainz": listenbrainz,
     "spotify": spotify,
+    "koito": koito,
+    "maloja": maloja,
+    "youtube": youtube,
+    "lastfm": lastfm,
+    "itunes": itunes,
+    "rockbox": rockbox,
+    "tsv": tsv,
 }
 WITHOUT_HISTORY = {"feedback", "playlist", "playlists", "library", "video"}
 
