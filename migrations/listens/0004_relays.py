@@ -41,13 +41,13 @@ def upgrade() -> None:
             listened_at   timestamptz not null,
             recording_key uuid        not null,
             state         text        not null default 'waiting'
-                          check (state in ('waiting', 'sending', 'uncertain', 'dead')),
+                          check (state in ('waiting', 'sending', 'uncertain', 'dead', 'sent')),
             reason        text        not null default '',
             queued_at     timestamptz not null,
             sent_at       timestamptz,
             constraint relay_item_once unique (relay_id, listened_at, recording_key)
         );
-        create index relay_item_pending on relay_item (relay_id, item_id) where state <> 'dead';
+        create index relay_item_pending on relay_item (relay_id, item_id) where state in ('waiting', 'sending', 'uncertain');
         create index relay_item_listener on relay_item (listener_id);
         """
     )

@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+PENDING = "state in ('waiting', 'sending', 'uncertain')"
+
 
 class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012
@@ -187,10 +189,10 @@ class RelayRow(Base):
 
 
 class RelayItemRow(Base):
-    """A listen on its way to another service; it goes when it has arrived.
+    """A listen on its way to another service.
 
     States: waiting; sending (a request is under way, or was when its worker died); uncertain (a request ended without
-    an answer); dead (not taken, for `reason`).
+    an answer); dead (not taken, for `reason`); sent, kept for as long as the same listen could be queued once more.
     """
 
     __tablename__ = "relay_item"
@@ -207,7 +209,7 @@ class RelayItemRow(Base):
 
     __table_args__ = (
         UniqueConstraint("relay_id", "listened_at", "recording_key", name="relay_item_once"),
-        Index("relay_item_pending", "relay_id", "item_id", postgresql_where=text("state <> 'dead'")),
+        Index("relay_item_pending", "relay_id", "item_id", postgresql_where=text(PENDING)),
         Index("relay_item_listener", "listener_id"),
     )
 

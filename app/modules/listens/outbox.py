@@ -1,11 +1,14 @@
-"""The listens that wait to be sent to other services: rows in the transaction of the listen, gone once they arrived."""
+"""The listens that wait to be sent to other services: rows written in the transaction of the listen.
+
+A row that was sent stays for as long as its listen counts as new: one that is deleted and put back is not sent again.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.modules.listens.peers import Play
@@ -56,10 +59,21 @@ CLAIM = text(
     order by c.item_id
     """
 )
+TOLD = text(
+    """
+    select i.item_id, l.listened_at, l.artist, l.title, l.release, l.duration_ms, l.client, l.extra
+    from relay_item i
+    join listen l using (listener_id, listened_at, recording_key)
+    where i.relay_id = :relay
+      and i.state in ('sending', 'uncertain', 'sent')
+      and i.listened_at between :first and :last
+    """
+)
 DROP_DELETED = text(
     """
     delete from relay_item i
     where relay_id = :relay
+      and state <> 'sent'
       and not exists (
           select from listen l
           where (l.listener_id, l.listened_at, l.recording_key) = (i.listener_id, i.listened_at, i.recording_key))
@@ -88,16 +102,31 @@ def claim(session: Session, relay_id: UUID, states: Collection[str], limit: int,
             "settled": now - SETTLED_AFTER if "uncertain" in states and "waiting" not in states else now,
         },
     )
-    return [
-        Play(each.item_id, each.listened_at, each.artist, each.title, each.release, each.duration_ms, each.client,
-             each.extra or {})
-        for each in found
-    ]  # fmt: skip
+    return [_play(each) for each in found]
+
+
+def _play(row: Row[Any]) -> Play:
+    named = (row.artist, row.title, row.release)
+    return Play(row.item_id, row.listened_at, *named, row.duration_ms, row.client, row.extra or {})
 
 
 def done(session: Session, items: Collection[int]) -> None:
-    """Forget what arrived."""
-    session.execute(text("delete from relay_item where item_id = any(:items)"), {"items": list(items)})
+    """Note what arrived."""
+    session.execute(text("update relay_item set state = 'sent' where item_id = any(:items)"), {"items": list(items)})
+
+
+def purge(session: Session, relay_id: UUID, now: datetime) -> None:
+    """Forget what was sent and can't be queued again, being too old."""
+    session.execute(
+        text("delete from relay_item where relay_id = :relay and state = 'sent' and listened_at < :before"),
+        {"relay": relay_id, "before": now - timedelta(seconds=NEW_S) - timedelta(days=1)},
+    )
+
+
+def told(session: Session, relay_id: UUID, first: datetime, last: datetime) -> list[Play]:
+    """Return the listens of a time that were sent, or may have been."""
+    found = session.execute(TOLD, {"relay": relay_id, "first": first, "last": last})
+    return [_play(each) for each in found]
 
 
 def put_back(session: Session, items: Collection[int], *, is_uncertain: bool) -> None:
@@ -135,11 +164,12 @@ def give_up(session: Session, relay_id: UUID, reason: str, now: datetime) -> Non
 
 
 def revive(session: Session, relay_id: UUID, now: datetime) -> None:
-    """Let what was given up wait again, as if it were new."""
+    """Let what was given up wait again, as if it were new; whether it arrived meanwhile is to be asked."""
     session.execute(
         text(
             """
-            update relay_item set state = 'waiting', reason = '', queued_at = :now
+            update relay_item
+            set state = case when sent_at is null then 'waiting' else 'uncertain' end, reason = '', queued_at = :now
             where relay_id = :relay and state = 'dead'
             """
         ),

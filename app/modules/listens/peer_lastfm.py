@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.contracts.identity import EmptyName, identify
 from app.contracts.listens import NewListen
 from app.kernel.outgoing import Outgoing, Reply
 from app.modules.listens.peers import (
@@ -17,6 +16,7 @@ from app.modules.listens.peers import (
     asked,
     brief,
     decoded,
+    is_same,
     wait_of,
 )
 
@@ -183,19 +183,6 @@ def fields_of(play: Play) -> dict[str, str]:
     if play.extra.get("recording_mbid"):
         fields["mbid"] = str(play.extra["recording_mbid"])
     return fields
-
-
-def is_same(play: Play, there: NewListen) -> bool:
-    """Say whether a listen of the same second is this one; Last.fm corrects names, seldom both at once."""
-    try:
-        ours, theirs = identify(play.artist, play.title), identify(there.artist, there.title)
-    except EmptyName:
-        return False
-    return (
-        ours.recording_key == theirs.recording_key
-        or ours.artist_key == theirs.artist_key
-        or play.title.casefold().strip() == there.title.casefold().strip()
-    )
 
 
 def listen_of(raw: Any) -> NewListen | None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from app.contracts.identity import EmptyName, identify
 from app.contracts.listens import NewListen
 from app.kernel.addresses import OutgoingRefused
 from app.kernel.outgoing import Outgoing, OutgoingFailed, Reply
@@ -83,6 +84,21 @@ def asked(outgoing: Outgoing, method: str, url: str, **options: Any) -> Reply:
         raise PeerAway(error.message) from None
     except OutgoingFailed as error:
         raise PeerAway(error.message, may_have_arrived=error.may_have_arrived) from None
+
+
+def is_same(play: Play, there: NewListen) -> bool:
+    """Whether a listen there is this one: of the same second, and alike in a name; Last.fm corrects some."""
+    if int(play.listened_at.timestamp()) != int(there.listened_at.timestamp()):
+        return False
+    try:
+        ours, theirs = identify(play.artist, play.title), identify(there.artist, there.title)
+    except EmptyName:
+        return False
+    return (
+        ours.recording_key == theirs.recording_key
+        or ours.artist_key == theirs.artist_key
+        or play.title.casefold().strip() == there.title.casefold().strip()
+    )
 
 
 def decoded(reply: Reply) -> Any:

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from app.contracts.listens import NewListen, RelayNotFound, SubmitResult
 from app.modules.listens import outbox, relay_state
 from app.modules.listens.models import RelayRow
-from app.modules.listens.peers import Peer, PeerAway, PeerRefused, PeerUnauthorised, Play, brief
+from app.modules.listens.peers import Peer, PeerAway, PeerRefused, PeerUnauthorised, Play, brief, is_same
 from app.modules.listens.relay_state import Way
 from app.modules.listens.relays import Relays, due
 
@@ -147,6 +147,7 @@ class RelayWork:
             outbox.bury(session, refused)
             if arrived:
                 relay_state.succeeded(session, relay_id, "push", self.clock())
+                outbox.purge(session, relay_id, self.clock())
 
     def _put_back(self, plays: Collection[Play], *, is_uncertain: bool) -> None:
         if plays:
@@ -164,8 +165,9 @@ class RelayWork:
         next_at = now + timedelta(seconds=row.pull_every_s)
         try:
             for page in peer.pull(since, now):
-                for start in range(0, len(page), CHUNK):
-                    self.store(row.listener_id, page[start : start + CHUNK], f"{outbox.PULLED}{row.service}")
+                new = self._without_own(row.relay_id, page)
+                for start in range(0, len(new), CHUNK):
+                    self.store(row.listener_id, new[start : start + CHUNK], f"{outbox.PULLED}{row.service}")
                 cursor = max([cursor, *(each.listened_at for each in page if each.listened_at <= now)])
                 self._reached(row.relay_id, cursor)
                 if time.monotonic() > until and cursor > row.pull_cursor:
@@ -177,7 +179,19 @@ class RelayWork:
         with self.database.begin() as session:
             relay_state.succeeded(session, row.relay_id, "pull", now, next_at)
 
-    def _reached(self, relay_id: UUID, cursor: object) -> None:
+    def _without_own(self, relay_id: UUID, page: list[NewListen]) -> list[NewListen]:
+        """Leave out what was sent there: under a corrected name it would not be recognised as the same play."""
+        if not page:
+            return page
+        times = [each.listened_at for each in page]
+        with self.database.begin() as session:
+            own = outbox.told(session, relay_id, min(times), max(times))
+        by_time: dict[datetime, list[Play]] = {}
+        for play in own:
+            by_time.setdefault(play.listened_at, []).append(play)
+        return [each for each in page if not any(is_same(play, each) for play in by_time.get(each.listened_at, ()))]
+
+    def _reached(self, relay_id: UUID, cursor: datetime) -> None:
         with self.database.begin() as session:
             session.execute(
                 text("update relay set pull_cursor = :cursor where relay_id = :relay"),

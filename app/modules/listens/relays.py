@@ -28,7 +28,7 @@ from app.kernel.db import Database
 from app.kernel.outgoing import Outgoing
 from app.kernel.sealing import CannotOpen, Sealer
 from app.modules.listens import log, outbox
-from app.modules.listens.models import RelayRow
+from app.modules.listens.models import PENDING, RelayRow
 from app.modules.listens.peer_lastfm import LastFm
 from app.modules.listens.peer_listenbrainz import ListenBrainz
 from app.modules.listens.peers import Peer, PeerAway, PeerRefused, PeerUnauthorised
@@ -268,10 +268,10 @@ def shown(session: Session, row: RelayRow) -> Relay:
     """Return a connection as its listener sees it."""
     counts = session.execute(
         text(
-            """
-            select count(*) filter (where state <> 'dead') as waiting, count(*) filter (where state = 'dead') as dead
+            f"""
+            select count(*) filter (where {PENDING}) as waiting, count(*) filter (where state = 'dead') as dead
             from relay_item where relay_id = :relay
-            """
+            """  # noqa: S608
         ),
         {"relay": row.relay_id},
     ).one()
@@ -303,7 +303,7 @@ def due(session: Session, now: datetime) -> list[UUID]:
     """Return the connections that have something to do, those that waited longest first."""
     found = session.execute(
         text(
-            """
+            f"""
             select relay_id
             from relay r
             where is_enabled
@@ -311,11 +311,11 @@ def due(session: Session, now: datetime) -> list[UUID]:
               and (
                 direction <> 'pull'
                   and (push_next_at is null or push_next_at <= :now)
-                  and exists (select from relay_item i where i.relay_id = r.relay_id and i.state <> 'dead')
+                  and exists (select from relay_item i where i.relay_id = r.relay_id and {PENDING})
                 or direction <> 'push' and pull_next_at <= :now
               )
             order by least(push_next_at, pull_next_at) nulls first
-            """
+            """  # noqa: S608
         ),
         {"now": now},
     )

@@ -131,6 +131,25 @@ def test_what_is_not_a_new_listen_is_not_forwarded(own: Instance, listener: UUID
     assert lb.submissions == []
 
 
+def test_a_listen_that_was_sent_deleted_and_put_back_is_not_sent_again(
+    own: Instance, listener: UUID, fm: FakeLastFm
+) -> None:
+    to_fm(own, listener, fm)
+    listens = plays(own, 1)
+    own.listens.submit(listener, listens)
+    advance(own)
+    stored = own.listens.history(listener).listens[0]
+    own.listens.delete_listen(listener, stored.listened_at, stored.recording_key)
+    own.listens.submit(listener, listens)
+    advance(own, 60)
+    assert len(fm.scrobbles) == 1
+    own.listens.submit(listener, plays(own, 1, first=1))
+    advance(own, 20 * 86_400)
+    with own.database.begin() as session:
+        kept = session.execute(text("select count(*) from relay_item where listener_id = :l"), {"l": listener})
+        assert kept.scalar_one() == 0, "nothing is kept for ever"
+
+
 def test_a_listen_deleted_before_it_was_sent_is_not_sent(own: Instance, listener: UUID, lb: FakeListenBrainz) -> None:
     to_lb(own, listener, lb)
     listens = plays(own, 2)
@@ -201,6 +220,24 @@ def test_nothing_is_sent_twice_to_a_service_that_would_count_it_twice(
     assert fm.titles == sorted(f"Song {n}" for n in range(60)), "each once, none missing"
     assert state(own, listener).waiting == 0
     assert fm.requests.count("user.getRecentTracks") >= 3
+
+
+def test_what_was_given_up_and_is_tried_once_more_is_asked_for_first(
+    own: Instance, listener: UUID, fm: FakeLastFm
+) -> None:
+    relay = to_fm(own, listener, fm)
+    own.listens.submit(listener, plays(own, 2))
+    fm.plan = ["lose"]
+    advance(own)
+    fm.error = (16, "away")
+    for _ in range(5):
+        advance(own, 2 * 86_400)
+    assert state(own, listener).dead == 2
+    fm.error = None
+    own.listens.retry_relay(listener, relay.relay_id)
+    advance(own, 100)
+    assert state(own, listener).waiting == 0
+    assert len(fm.scrobbles) == 2
 
 
 def test_names_that_were_corrected_there_are_known_again(
@@ -326,6 +363,20 @@ def test_a_long_absence_is_fetched_in_pages(
         lb.add(start + 60 + 7 * (n // 2), f"Song {n}")  # two in each second
     advance(own)
     assert len(own.listens.history(listener, limit=1000).listens) == 95
+
+
+def test_what_was_sent_and_corrected_there_does_not_come_back_as_another_listen(
+    own: Instance, listener: UUID, fm: FakeLastFm
+) -> None:
+    to_fm(own, listener, fm, "both")
+    own.now += timedelta(minutes=30)
+    own.listens.submit(listener, plays(own, 3, ago=timedelta(minutes=20)))
+    advance(own)
+    fm.scrobbles = [(at, "Ada Lovelace", title, album) for at, _, title, album in fm.scrobbles]
+    fm.scrobbles.append((int(own.now.timestamp()) - 60, "Ada Lovelace", "Another", ""))
+    advance(own, 1000)
+    titles = [each.title for each in own.listens.history(listener).listens]
+    assert titles == ["Another", "Song 2", "Song 1", "Song 0"]
 
 
 def test_what_was_played_is_fetched_from_last_fm(
