@@ -41,7 +41,7 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, outbox, periods, playing, popular, statistics
+from app.modules.listens import feedback, history, imports, log, outbox, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
@@ -267,7 +267,9 @@ class ListensService(ImportsPart, RelaysPart):
             said = feedback.read(session, listener_id, None, None)
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
-        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+            brought = imports.listed(session, listener_id)
+        told = {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        exported: dict[str, Any] = msgspec.to_builtins({**told, "relays": self.relays.all_of(listener_id)})
         return exported
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:

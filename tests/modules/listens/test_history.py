@@ -195,7 +195,7 @@ def test_a_page_comes_from_the_index_in_its_order(own: Instance, crowd: UUID, da
                 "after_key": SMALLEST,
                 "search": "%ad%",
                 "limit": 26,
-                    "offset": 0,
+                "offset": 0,
             },
         ).scalar_one()
     top = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
