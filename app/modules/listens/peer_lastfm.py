@@ -21,7 +21,7 @@ from app.modules.listens.peers import (
 )
 
 PAGE = 200
-NOT_SIGNED_IN = {4, 9, 10, 13, 14, 15, 26}  # wrong password, session or key; only the listener can mend that
+NOT_SIGNED_IN = {4, 9, 10, 13, 14, 15, 17, 26}  # wrong password, session or key; only the listener can mend that
 BAD_REQUEST = {6, 7}
 BUSY = 29
 BACKEND_FAILED = {2, 8}  # perhaps after it had taken the listens

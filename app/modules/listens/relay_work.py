@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 DAILY_LIMIT_WAIT_S = 3600.0
 # One task ends after about that long: the broker delivers it again where it takes longer than 15 seconds.
 BUDGET_S = 10.0
+# A connection with much to send lets the others have their turn after so long.
+TURN_S = 4.0
 # What arrives late at the other service, from a player that was offline for a while, is found all the same.
 OVERLAP = timedelta(hours=2)
 CHUNK = 500
@@ -53,7 +55,7 @@ class RelayWork:
                 return
             with self.database.dedicated() as connection:
                 if lock(connection, relay_id):
-                    self._advance(connection, relay_id, until)
+                    self._advance(connection, relay_id, min(until, time.monotonic() + TURN_S))
 
     def _advance(self, connection: Connection, relay_id: UUID, until: float) -> None:
         """Do what is due for one connection; whatever happens to it is no matter of the others."""
@@ -84,23 +86,24 @@ class RelayWork:
 
     def _push(self, connection: Connection, row: RelayRow, peer: Peer, until: float) -> None:
         is_going_on = True
-        while is_going_on and time.monotonic() < until:
+        while is_going_on:
             connection.execute(text("select 1"))  # a lost connection is a lost lock
             self._row(row.relay_id)
             if peer.recognises_repeats:
                 plays = self._claim(row.relay_id, ["sending", "uncertain", "waiting"], peer.max_batch)
-                is_going_on = bool(plays) and self._send(row.relay_id, peer, plays)
+                is_going_on = bool(plays) and self._send(row.relay_id, peer, plays, until)
             elif unsure := self._claim(row.relay_id, ["sending", "uncertain"], peer.max_batch):
-                is_going_on = self._send_unless_arrived(row.relay_id, peer, unsure)
+                is_going_on = self._send_unless_arrived(row.relay_id, peer, unsure, until)
             else:
                 plays = self._claim(row.relay_id, ["waiting"], peer.max_batch)
-                is_going_on = bool(plays) and self._send(row.relay_id, peer, plays)
+                is_going_on = bool(plays) and self._send(row.relay_id, peer, plays, until)
+            is_going_on = is_going_on and time.monotonic() < until
 
     def _claim(self, relay_id: UUID, states: list[str], limit: int) -> list[Play]:
         with self.database.begin() as session:
             return outbox.claim(session, relay_id, states, limit, self.clock())
 
-    def _send_unless_arrived(self, relay_id: UUID, peer: Peer, unsure: list[Play]) -> bool:
+    def _send_unless_arrived(self, relay_id: UUID, peer: Peer, unsure: list[Play], until: float) -> bool:
         try:
             arrived = peer.arrived(unsure)
         except (PeerAway, PeerRefused, PeerUnauthorised) as error:
@@ -110,9 +113,9 @@ class RelayWork:
             self._failed(relay_id, "push", as_away(error))
             return False
         self._settle(relay_id, arrived, {})
-        return self._send(relay_id, peer, [play for play in unsure if play.item_id not in arrived])
+        return self._send(relay_id, peer, [play for play in unsure if play.item_id not in arrived], until)
 
-    def _send(self, relay_id: UUID, peer: Peer, plays: list[Play]) -> bool:
+    def _send(self, relay_id: UUID, peer: Peer, plays: list[Play], until: float) -> bool:
         """Send a batch, and say whether to go on. Of one that is refused, halves, until what is wrong is alone."""
         parts = [plays] if plays else []
         while parts:
@@ -122,6 +125,9 @@ class RelayWork:
             except PeerRefused as error:
                 if len(part) == 1:
                     self._settle(relay_id, [], {part[0].item_id: brief(str(error))})
+                    if time.monotonic() > until:  # where all are refused, halving takes two requests for each
+                        self._put_back([play for rest in parts for play in rest], is_uncertain=False)
+                        return True
                 else:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue

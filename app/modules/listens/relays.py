@@ -300,7 +300,7 @@ def shown(session: Session, row: RelayRow) -> Relay:
 
 
 def due(session: Session, now: datetime) -> list[UUID]:
-    """Return the connections that have something to do, those that waited longest first."""
+    """Return the connections that have something to do, those that had their turn longest ago first."""
     found = session.execute(
         text(
             f"""
@@ -314,7 +314,7 @@ def due(session: Session, now: datetime) -> list[UUID]:
                   and exists (select from relay_item i where i.relay_id = r.relay_id and {PENDING})
                 or direction <> 'push' and pull_next_at <= :now
               )
-            order by least(push_next_at, pull_next_at) nulls first
+            order by greatest(push_done_at, pull_done_at) nulls first
             """  # noqa: S608
         ),
         {"now": now},

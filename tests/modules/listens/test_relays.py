@@ -268,6 +268,20 @@ def test_one_bad_listen_is_put_aside_and_the_others_arrive(own: Instance, listen
     assert seen.dead_letters[0].reason == "this title is not taken"
 
 
+def test_where_all_are_refused_each_turn_puts_one_aside(
+    own: Instance, listener: UUID, lb: FakeListenBrainz, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.modules.listens.relay_work.TURN_S", 0)
+    to_lb(own, listener, lb)
+    own.listens.submit(listener, plays(own, 8))
+    lb.bad_titles = {f"Song {n}" for n in range(8)}
+    advance(own)
+    assert (lb.submissions, state(own, listener).dead) == ([8, 4, 2, 1], 1)
+    for _ in range(7):
+        advance(own)
+    assert (state(own, listener).waiting, state(own, listener).dead) == (0, 8)
+
+
 def test_what_last_fm_ignores_is_put_aside_and_its_daily_limit_waited_for(
     own: Instance, listener: UUID, fm: FakeLastFm
 ) -> None:
@@ -429,6 +443,22 @@ def test_one_that_is_disabled_takes_up_and_sends_nothing(own: Instance, listener
     own.listens.set_relay(listener, relay.relay_id, is_enabled=True)
     advance(own)
     assert [title for _, _, title in lb.listens] == ["Song 0"]
+
+
+def test_one_with_much_to_send_lets_the_others_have_their_turn(
+    own: Instance, listener: UUID, lb: FakeListenBrainz, fm: FakeLastFm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.modules.listens.relay_work.TURN_S", 0)
+    other = uuid4()
+    to_fm(own, listener, fm)
+    own.listens.submit(listener, plays(own, 300))
+    to_lb(own, other, lb)
+    own.listens.submit(other, plays(own, 1))
+    advance(own)
+    assert (fm.submissions, lb.submissions) == ([50], [1])
+    own.listens.submit(other, plays(own, 1, first=1))
+    advance(own, 1)
+    assert (fm.submissions, lb.submissions) == ([50, 50], [1, 1])
 
 
 def test_a_connection_is_tested_when_asked(own: Instance, listener: UUID, lb: FakeListenBrainz, fm: FakeLastFm) -> None:
