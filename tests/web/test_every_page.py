@@ -40,6 +40,9 @@ OWN = (
     "/account/relays/new/lastfm",
     "/account/relays/new/segue",
     "/account/relays/{relay}/remove",
+    "/account/imports",
+    "/account/players",
+    "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",
