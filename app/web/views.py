@@ -22,6 +22,7 @@ from app.web import (
     page,
     players,
     playlists,
+    relays,
     session,
     statistics,
 )
@@ -45,6 +46,7 @@ def blueprint(services: Services, settings: Settings) -> Blueprint:
         account,
         imports,
         players,
+        relays,
         consent,
         docs,
         files,

@@ -74,6 +74,7 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
         "accounts": account,
         "listens": heard["listens"],
         "imports": heard["imports"],
+        "relays": heard["relays"],
         "recommendations": services.recommendations.export_listener(listener_id),
     }
     _write(archive, "account.json", msgspec.json.format(msgspec.json.encode(others)))

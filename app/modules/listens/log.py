@@ -255,7 +255,7 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
 
 
 # What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
-OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run")
+OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay")
 
 
 def has_traces(session: Session, listener_id: UUID) -> bool:
