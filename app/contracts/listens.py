@@ -44,6 +44,15 @@ class SubmitResult(Struct, frozen=True):
     rejected: list[Rejection]
 
 
+class Sent(Struct, frozen=True):
+    """What a listen was sent as that corrections show as another."""
+
+    recording_key: UUID
+    artist_key: UUID
+    artist: str
+    title: str
+
+
 class Listen(Struct, frozen=True):
     listened_at: datetime
     recording_key: UUID
@@ -56,6 +65,7 @@ class Listen(Struct, frozen=True):
     client: str
     inserted_at: datetime | None = None
     extra: dict[str, Any] | None = None  # what else its client told, `recording_mbid` and `release_artist` included
+    sent: Sent | None = None  # where corrections show it as another
 
 
 class PlayingNow(Struct, frozen=True):
@@ -444,6 +454,10 @@ class Listens(Imports, Protocol):
     @query(access=Access.OWNER)
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
         """The recordings of an artist that the listener played most."""
+
+    @query(access=Access.OWNER)
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        """How many listens are of an item, as corrections show them to the listener."""
 
     @query(access=Access.LISTENER)
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:

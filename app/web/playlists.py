@@ -22,6 +22,9 @@ Place = Annotated[int, Meta(ge=0, le=100_000)]
 FORMATS: dict[str, Format] = {"jspf": "jspf", "xspf": "xspf", "m3u8": "m3u8"}
 
 
+MOST_NAMED = 1000  # entries that are shown as corrected; the catalog is asked once
+
+
 class CreateForm(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     artist: Text = ""
@@ -117,7 +120,10 @@ def add_lists(bp: Blueprint, services: Services) -> None:
     def playlist(playlist_id: UUID) -> Answer:
         found = services.playlists.get_playlist(playlist_id)
         is_own = found.playlist.owner_id == me()
-        return render("web/playlist.html", playlist=found.playlist, entries=found.entries, is_own=is_own)
+        keys = list({entry.recording_key for entry in found.entries})[:MOST_NAMED]
+        shown = part(partial(services.catalog.resolve, "recordings", keys))
+        names = {item.from_key: item for item in shown.value or []}
+        return render("web/playlist.html", playlist=found.playlist, entries=found.entries, is_own=is_own, shown=names)
 
     @bp.post("/playlists/<uuid:playlist_id>")
     def edit_playlist(playlist_id: UUID) -> Answer:

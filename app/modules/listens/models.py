@@ -228,4 +228,21 @@ class PopularRow(Base):
     plays: Mapped[int]
 
 
+class AliasRow(Base):
+    """What the catalog's corrections amount to, as its feed tells; in `scope` the zero UUID stands for everyone."""
+
+    __tablename__ = "alias"
+
+    scope: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_key: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    to_key: Mapped[UUID]
+    name: Mapped[str]
+    artist_key: Mapped[UUID | None]
+    artist: Mapped[str | None]
+
+    __table_args__ = (Index("alias_to", "kind", "to_key"),)
+
+
 metadata = Base.metadata

@@ -41,7 +41,18 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, imports, log, outbox, periods, playing, popular, statistics
+from app.modules.listens import (
+    aliases,
+    feedback,
+    history,
+    imports,
+    log,
+    outbox,
+    periods,
+    playing,
+    popular,
+    statistics,
+)
 from app.modules.listens import playcounts as totals
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
@@ -179,7 +190,7 @@ class ListensService(ImportsPart, RelaysPart):
         except OverflowError:  # beyond the first or last year in UTC
             raise ListenNotFound from None
         with self.database.begin() as session:
-            log.delete(session, listener_id, at, recording_key)
+            log.delete(session, listener_id, at, aliases.stored_key(session, listener_id, at, recording_key))
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:
@@ -190,7 +201,7 @@ class ListensService(ImportsPart, RelaysPart):
 
     def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
         with self.database.begin() as session:
-            return feedback.read(session, listener_id, kind, value)
+            return feedback.shown(session, listener_id, kind, value)
 
     def top(
         self,
@@ -257,6 +268,10 @@ class ListensService(ImportsPart, RelaysPart):
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
         with self.database.begin() as session:
             return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
+
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        with self.database.begin() as session:
+            return statistics.plays_of(session, listener_id, kind, key)
 
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         with self.database.begin() as session:

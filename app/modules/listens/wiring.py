@@ -8,6 +8,7 @@ from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
 from app.kernel.outgoing import Outgoing
 from app.kernel.sealing import Sealer
+from app.modules.listens import aliases
 from app.modules.listens.bell import bell
 from app.modules.listens.import_files import ImportFiles
 from app.modules.listens.importer import Importer
@@ -30,7 +31,10 @@ def build(w: Wiring) -> Wired:
     erasures = Follower(
         "accounts", w.database, lambda after, limit: w.services.accounts.feed(after, limit), forget_erased, _keep
     )
-    return Wired(service, (erasures,), Ticking(service, PopularCounter(w.database)).tick)
+    corrections = Follower(
+        "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
+    )
+    return Wired(service, (erasures, corrections), Ticking(service, PopularCounter(w.database)).tick)
 
 
 class Ticking:
