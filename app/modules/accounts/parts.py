@@ -16,7 +16,7 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.contract import Forbidden
 from app.kernel.db import Database
-from app.modules.accounts.sealing import Sealer
+from app.kernel.sealing import Sealer
 from app.modules.accounts.signing_keys import SigningKeys
 from app.settings import Settings
 
