@@ -26,6 +26,8 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
+from app.modules.playlists.library import MusicServers
+from app.modules.playlists.library_push import Pushes
 from app.modules.playlists.limits import check, check_position, entries_of
 
 COLUMNS = """
@@ -37,14 +39,17 @@ ENTRIES = msgspec.json.Decoder(list[Entry])
 Edit = Callable[[list[Entry]], list[Entry]]
 
 
-class PlaylistsService:
+class PlaylistsService(Pushes):
     """Implements `app.contracts.playlists.Playlists`."""
 
-    def __init__(self, database: Database, services: Services, clock: Clock, public_url: str) -> None:
+    def __init__(
+        self, database: Database, services: Services, clock: Clock, public_url: str, servers: MusicServers
+    ) -> None:
         self.database = database
         self.services = services
         self.clock = clock
         self.public_url = public_url
+        self.servers = servers
 
     def create_playlist(
         self,
@@ -253,7 +258,7 @@ class PlaylistsService:
                 {"owner": listener_id},
             ).all()
         found = [PlaylistWithEntries(_playlist(row), ENTRIES.decode(row.entries)) for row in rows]
-        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found})
+        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found, "library": self.get_library(listener_id)})
         return exported
 
 
@@ -297,7 +302,7 @@ def _playlist(row: Row[Any]) -> Playlist:
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
-    """Delete the playlists of people that accounts erased."""
-    session.execute(
-        text("delete from playlist where owner_id = any(:owners)"), {"owners": [event.listener_id for event in events]}
-    )
+    """Delete the playlists and libraries of people that accounts erased."""
+    erased = {"erased": [event.listener_id for event in events]}
+    session.execute(text("delete from library where listener_id = any(:erased)"), erased)
+    session.execute(text("delete from playlist where owner_id = any(:erased)"), erased)
