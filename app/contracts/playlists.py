@@ -214,7 +214,7 @@ class Playlists(Protocol):
 
     @command(access=Access.OWNER, timeout=15)
     def connect_library(self, listener_id: UUID, address: str, user_name: str, password: str) -> Library:
-        """Connect a Subsonic server, in place of another, and read it soon. An empty name makes the password an API key.
+        """Connect a Subsonic server, in place of another, and read it soon; without a name the password is an API key.
 
         Tried first. Raises LibraryRefused, which says what is wrong.
         """
@@ -252,4 +252,7 @@ class Playlists(Protocol):
 
     @query(access=Access.SERVICE)
     def stream_source(self, listener_id: UUID, recording_key: UUID) -> StreamSource:
-        """Where to stream a recording from; for the route that passes it on. Raises LibraryNotConnected, NotInLibrary."""
+        """Where the bytes of a recording are; for the route that passes them on.
+
+        Raises LibraryNotConnected, NotInLibrary.
+        """

@@ -1,15 +1,20 @@
 """A real Subsonic server (supysonic) with a few seconds of tones, and an odd one for what real ones do at times."""
 
 import contextlib
+import json
 import math
 import os
 import shutil
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
@@ -136,3 +141,95 @@ def running_supysonic(folder: Path) -> Iterator[Supysonic]:
         yield Supysonic(url, music, scan)
     finally:
         kill(process)
+
+
+@dataclass
+class Odd:
+    """How a server of its own kind behaves; what it was asked is in `asked`."""
+
+    songs: list[dict[str, Any]] = field(default_factory=list)
+    knows_tokens: bool = True
+    answers_empty_search: bool = True
+    longest_page: int = 500
+    heeds_offset: bool = True
+    error: dict[str, Any] | None = None  # what every request but ping is answered with
+    tells_what_it_made: bool = True
+    stream: Callable[[Any], None] | None = None
+    playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, method: str, query: dict[str, list[str]]) -> dict[str, Any]:
+        if "t" in query and not self.knows_tokens:
+            return {"error": {"code": 41, "message": "no tokens here"}}
+        if self.error and method != "ping":
+            return {"error": self.error}
+        offset = int(query.get("songOffset", query.get("offset", ["0"]))[0]) if self.heeds_offset else 0
+        if method == "search3":
+            found = self.songs[offset : offset + self.longest_page] if self.answers_empty_search else []
+            return {"searchResult3": {"song": found} if found else {}}
+        albums = sorted({song.get("album") or "" for song in self.songs})
+        if method == "getAlbumList2":
+            page = albums[offset : offset + self.longest_page]
+            return {"albumList2": {"album": [{"id": name, "name": name} for name in page]}}
+        if method == "getAlbum":
+            return {"album": {"song": [song for song in self.songs if song.get("album") == query["id"][0]]}}
+        if method == "getPlaylists":
+            return {"playlists": {"playlist": list(self.playlists.values())}}
+        if method == "createPlaylist":
+            return self.write_playlist(query)
+        return {"type": "odd", "serverVersion": "0.1"}
+
+    def write_playlist(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        playlist_id = query.get("playlistId", [f"p{len(self.playlists)}"])[0]
+        if "playlistId" in query and playlist_id not in self.playlists:
+            return {"error": {"code": 70, "message": "no such playlist"}}
+        made = self.playlists.setdefault(playlist_id, {"id": playlist_id, "name": query.get("name", [""])[0]})
+        made["songs"] = query.get("songId", [])
+        made |= {"songCount": len(made["songs"]), "owner": query["u"][0]}
+        return {"playlist": made} if self.tells_what_it_made else {}
+
+
+@contextlib.contextmanager
+def running_odd(odd: Odd) -> Iterator[Odd]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+
+        def do_GET(self) -> None:
+            self.answer("")
+
+        def answer(self, body: str) -> None:
+            parts = urlsplit(self.path)
+            query = parse_qs(f"{parts.query}&{body}", keep_blank_values=True)
+            method = parts.path.rpartition("/")[2].removesuffix(".view")
+            odd.asked.append((method, query))
+            if method == "stream" and odd.stream:
+                odd.stream(self)
+                return
+            said = odd.answer(method, query)
+            status = "failed" if "error" in said else "ok"
+            self.send("application/json", json.dumps({"subsonic-response": {"status": status, **said}}).encode())
+
+        def send(self, kind: str, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    odd.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield odd
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -246,7 +246,7 @@ def _has_songs(session: Session, listener_id: UUID) -> bool:
 def _libraries(session: Session, listener_id: UUID) -> Sequence[Row[Any]]:
     return session.execute(
         text(
-            f"select {COLUMNS}, listener_id, library_id, credential, sign_in from library where listener_id = :listener"
+            f"select {COLUMNS}, listener_id, library_id, credential, sign_in from library where listener_id = :listener"  # noqa: S608
         ),
         {"listener": listener_id},
     ).all()

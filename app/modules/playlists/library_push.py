@@ -63,13 +63,7 @@ class Pushes(Libraries):
     def _push(self, listener_id: UUID, playlist: Playlist, entries: Sequence[Entry]) -> PushReport:
         with self.database.begin() as session:
             server = self.servers.open(find_library(session, listener_id))
-        songs = self.find_wanted(
-            listener_id,
-            [
-                Wanted(e.recording_key, e.artist, e.title, e.duration_ms and round(e.duration_ms / 1000))
-                for e in entries
-            ],
-        )
+        songs = self.find_wanted(listener_id, [wanted(entry) for entry in entries])
         song_ids = [songs[entry.recording_key].song_id for entry in entries if entry.recording_key in songs]
         unmatched = [entry for entry in entries if entry.recording_key not in songs]
         before = self.get_push(listener_id, playlist.playlist_id)
@@ -188,6 +182,11 @@ def next_week(now: datetime, listener_id: UUID) -> datetime:
     """Return when the next week's mix is due: within the first hour of it, not for everybody at once."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today + timedelta(days=7 - today.weekday(), seconds=listener_id.int % 3600)
+
+
+def wanted(entry: Entry) -> Wanted:
+    seconds = round(entry.duration_ms / 1000) if entry.duration_ms else None
+    return Wanted(entry.recording_key, entry.artist, entry.title, seconds)
 
 
 def comment_of(playlist: Playlist) -> str:

@@ -42,7 +42,8 @@ UPSERT = """
     set recording_key = excluded.recording_key, loose_key = excluded.loose_key, mbid = excluded.mbid,
         artist = excluded.artist, title = excluded.title, album = excluded.album, duration_s = excluded.duration_s,
         path = excluded.path
-    where (song.recording_key, song.loose_key, song.mbid, song.artist, song.title, song.album, song.duration_s, song.path)
+    where (song.recording_key, song.loose_key, song.mbid, song.artist, song.title, song.album, song.duration_s,
+           song.path)
           is distinct from
           (excluded.recording_key, excluded.loose_key, excluded.mbid, excluded.artist, excluded.title, excluded.album,
            excluded.duration_s, excluded.path)
@@ -87,8 +88,9 @@ class Sync:
             raise LibraryNotConnected
 
     def _store(self, songs: Sequence[Song]) -> None:
-        rows = [row for song in songs if song.song_id not in self._seen and (row := to_row(song))]
-        self._seen.update(row["song_id"] for row in rows)
+        fresh = {song.song_id: row for song in songs if song.song_id not in self._seen and (row := to_row(song))}
+        rows = list(fresh.values())
+        self._seen.update(fresh)
         self.read += len(rows)
         with self.libraries.database.begin() as session:
             self._lock(session)

@@ -27,7 +27,7 @@ from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
 from app.modules.playlists.library import MusicServers
-from app.modules.playlists.library_push import Pushes
+from app.modules.playlists.library_push import Pushes, wanted
 from app.modules.playlists.limits import check, check_position, entries_of
 
 COLUMNS = """
@@ -208,7 +208,14 @@ class PlaylistsService(Pushes):
         found = self.get_playlist(playlist_id)
         is_own = context.actor().listener_id == found.playlist.owner_id
         creator = context.actor().name if is_own else "a listener"
-        return exports.export(found.playlist, found.entries, format, self.public_url, creator)
+        paths = self._paths(found.entries) if format == "m3u8" else {}
+        return exports.export(found.playlist, found.entries, format, self.public_url, creator, paths)
+
+    def _paths(self, entries: Sequence[Entry]) -> dict[UUID, str]:
+        """Return where the files of entries lie in the library of whoever asks."""
+        listener_id = context.actor().listener_id
+        songs = self.find_wanted(listener_id, [wanted(entry) for entry in entries]) if listener_id else {}
+        return {key: song.path for key, song in songs.items() if song.path}
 
     def generate_weekly(self, listener_id: UUID) -> Playlist:
         week, name = weekly.week_of(self.clock())

@@ -72,8 +72,6 @@ def test_every_week_has_a_mix_of_its_own(
     now = NOW
     unused = MusicServers(Outgoing(), Sealer("no secret", "playlists"))
     service = PlaylistsService(database("playlists"), services, lambda: now, "", unused)
-        database("playlists"), services, lambda: now, "", Servers(Outgoing(), Sealer("not used here", "playlists"))
-    )
     with acting_as(person.actor):
         first = service.generate_weekly(person.listener_id)
         now += timedelta(days=7)
