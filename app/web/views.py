@@ -8,7 +8,21 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import Unauthenticated
 from app.settings import Settings
-from app.web import account, docs, files, history, home, look, lookup, notes, page, playlists, session, statistics
+from app.web import (
+    account,
+    docs,
+    files,
+    history,
+    home,
+    library,
+    look,
+    lookup,
+    notes,
+    page,
+    playlists,
+    session,
+    statistics,
+)
 
 OPEN_PAGES = "login login_form register register_form reset reset_form logout docs cover favicon static"
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
@@ -17,7 +31,7 @@ PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 def blueprint(services: Services, settings: Settings) -> Blueprint:
     """Return the pages; `services` are the modules, wherever they run."""
     bp = Blueprint("web", __name__, template_folder="templates", static_folder="static", static_url_path="/static/web")
-    for area in (session, home, history, lookup, playlists, statistics, account, docs, files):
+    for area in (session, home, history, lookup, playlists, statistics, account, library, docs, files):
         area.add_routes(bp, services, settings)
 
     @bp.before_request

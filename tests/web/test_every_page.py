@@ -35,6 +35,7 @@ OWN = (
     "/statistics?from=2020-01-01&to=2020-02-01",
     "/account",
     "/account/delete",
+    "/account/library",
 )
 ADMIN = (
     "/admin/",
