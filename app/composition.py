@@ -250,6 +250,7 @@ def _rpc_view(dispatcher: Dispatcher) -> Callable[[str], Response]:
 
 def _install_gateway(app: Flask, container: Container, people: auth.People) -> None:
     from app.admin import views as admin
+    from app.protocols.install import PREFIXES, install_protocols
     from app.web import views as web
     from app.web.errors import error_page
 
@@ -259,7 +260,7 @@ def _install_gateway(app: Flask, container: Container, people: auth.People) -> N
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     install_errors(app, error_page)
     gateway.refuse_public_rpc(app, settings.bind)
-    gateway.install_people(app, people, settings, exempt=("/rpc/",))
+    gateway.install_people(app, people, settings, exempt=("/rpc/", *PREFIXES))
     gateway.install_cors(app, settings.cors_origins)
     if settings.rate_limits:
         limits.install_limits(app, settings.limits_url)
@@ -283,6 +284,7 @@ def _install_gateway(app: Flask, container: Container, people: auth.People) -> N
         """The keys that verify access tokens."""
         return json_response(people.keys.document())
 
+    install_protocols(app, container, people, settings.public_url)
     app.register_blueprint(web.blueprint(container, settings))
     app.register_blueprint(admin.blueprint(container, settings))
     signer = load_signer(settings) if container.topology.is_split() else None

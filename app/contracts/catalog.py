@@ -42,6 +42,13 @@ class Tagging(Struct, frozen=True):
     tags: list[str]
 
 
+class Identifier(Struct, frozen=True):
+    """A MusicBrainz identifier of a recording."""
+
+    recording_key: UUID
+    mbid: UUID
+
+
 class ArtistNotFound(DomainError):
     """No artist of this key is known here."""
 
@@ -56,6 +63,14 @@ class Catalog(Protocol):
     @query(access=Access.PUBLIC)
     def get_artists(self, keys: list[UUID]) -> list[Artist]:
         """The known artists in the order asked; unknown keys are left out. At most 1000 keys."""
+
+    @query(access=Access.PUBLIC)
+    def get_identifiers(self, keys: list[UUID]) -> list[Identifier]:
+        """The MusicBrainz identifiers that players told of recordings, one each at most. At most 1000 keys."""
+
+    @query(access=Access.PUBLIC)
+    def find_identifiers(self, mbids: list[UUID]) -> list[Identifier]:
+        """Which recordings MusicBrainz identifiers stand for, as far as known here. At most 1000."""
 
     @query(access=Access.LISTENER)
     def get_artist_page(self, key: UUID, limit: int = 50) -> ArtistPage:

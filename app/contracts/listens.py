@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from app.contracts.events import FeedPage
+from app.contracts.imports import Imports
 from app.kernel.contract import Access, DomainError, command, query
 
 Kind = Literal["recordings", "artists"]
@@ -244,7 +245,7 @@ class InvalidRange(DomainError):
     code, status = "listens.invalid_range", 422
 
 
-class Listens(Protocol):
+class Listens(Imports, Protocol):
     @command(access=Access.OWNER, idempotent=True, timeout=10, scope="scrobble")
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         """Store up to 1000 listens: all valid ones, each once; the invalid ones are told by index.
@@ -269,11 +270,13 @@ class Listens(Protocol):
         limit: int = 25,
         search: str = "",
         is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
         Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive. Where more fit, the
-        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). Raises InvalidRange.
+        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). `offset`, up to a
+        million, passes over some, for protocols that page by number. Raises InvalidRange.
         """
 
     @query(access=Access.OWNER)

@@ -189,12 +189,17 @@ class Playlists(Protocol):
         """Insert entries before a position from 0, at the end without one. Raises PlaylistNotFound, InvalidPlaylist."""
 
     @command(access=Access.LISTENER)
-    def move_entry(self, playlist_id: UUID, source: int, target: int, revision: int | None = None) -> Playlist:
-        """Move the entry at `source` so that it stands at `target`. Raises InvalidPlaylist, EditConflict."""
+    def move_entry(
+        self, playlist_id: UUID, source: int, target: int, revision: int | None = None, count: int = 1
+    ) -> Playlist:
+        """Move `count` entries from `source` on so that the first stands at `target`.
+
+        Raises InvalidPlaylist, EditConflict.
+        """
 
     @command(access=Access.LISTENER)
-    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None) -> Playlist:
-        """Take the entry at a position out. Raises InvalidPlaylist, EditConflict."""
+    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None, count: int = 1) -> Playlist:
+        """Take `count` entries from a position on out. Raises InvalidPlaylist, EditConflict."""
 
     @command(access=Access.LISTENER, idempotent=True)
     def delete_playlist(self, playlist_id: UUID) -> None:

@@ -52,6 +52,7 @@ def upgrade() -> None:
         create index import_run_waiting on import_run (created_at) where state in ('examining', 'running', 'undoing');
         alter table listen add column import_id uuid;
         alter table feedback add column import_id uuid;
+        alter table event add column weight integer not null default 1;
         """
     )
     with op.get_context().autocommit_block():
@@ -65,6 +66,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(
         """
+        alter table event drop column weight;
         alter table listen drop column import_id;
         alter table feedback drop column import_id;
         drop table playing_now, import_mark, import_run;

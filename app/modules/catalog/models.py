@@ -5,7 +5,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, SmallInteger, Text, text
+from sqlalchemy import BigInteger, Computed, Index, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -42,6 +42,17 @@ class RecordingRow(Base):
     search_text: Mapped[str]
     plays: Mapped[int] = mapped_column(server_default=text("0"))
     weight: Mapped[int] = mapped_column(SmallInteger(), Computed(WEIGHT, persisted=True), index=True)
+
+
+class IdentifierRow(Base):
+    """A MusicBrainz identifier, as the first player told whose it is; a recording may have several."""
+
+    __tablename__ = "identifier"
+
+    mbid: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID]
+
+    __table_args__ = (Index("identifier_recording", "recording_key"),)
 
 
 class TagRow(Base):

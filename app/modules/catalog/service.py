@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from app.contracts.catalog import Artist, ArtistNotFound, ArtistPage, Recording, SearchResult, Tagging
+from app.contracts.catalog import Artist, ArtistNotFound, ArtistPage, Identifier, Recording, SearchResult, Tagging
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
 from app.modules.catalog import names, search
@@ -54,6 +54,30 @@ class CatalogService:
                 {"keys": keys},
             ).all()
             return _artists(session, rows)
+
+    def get_identifiers(self, keys: list[UUID]) -> list[Identifier]:
+        _check(keys)
+        with self.database.begin() as session:
+            rows = session.execute(
+                text(
+                    """
+                    select distinct on (recording_key) recording_key, mbid
+                    from identifier
+                    where recording_key = any(:keys)
+                    order by recording_key, mbid
+                    """
+                ),
+                {"keys": keys},
+            )
+            return [Identifier(*row) for row in rows]
+
+    def find_identifiers(self, mbids: list[UUID]) -> list[Identifier]:
+        _check(mbids)
+        with self.database.begin() as session:
+            rows = session.execute(
+                text("select recording_key, mbid from identifier where mbid = any(:mbids)"), {"mbids": mbids}
+            )
+            return [Identifier(*row) for row in rows]
 
     def get_artist_page(self, key: UUID, limit: int = 50) -> ArtistPage:
         with self.database.begin() as session:

@@ -24,6 +24,7 @@ PAGE = """
       {search}
     order by listened_at {order}, recording_key {order}
     limit :limit
+    offset :offset
 """
 COUNT = """
     select count(*)
@@ -48,13 +49,14 @@ def page(
     search: str,
     *,
     is_nearest_after: bool = False,
+    offset: int = 0,
 ) -> ListenPage:
     """Return a page, newest first. Raises InvalidRange."""
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     order = "asc" if is_nearest_after else "desc"
     rows = session.execute(
         text(PAGE.format(search=SEARCH if search else "", order=order)),
-        {**_span(listener_id, before, after), "search": f"%{escaped}%", "limit": limit + 1},
+        {**_span(listener_id, before, after), "search": f"%{escaped}%", "limit": limit + 1, "offset": offset},
     ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     if is_nearest_after:

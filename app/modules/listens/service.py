@@ -1,6 +1,6 @@
 """The rules of what was played."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,25 +41,31 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, playing, popular, statistics
+from app.modules.listens import feedback, history, imports, log, periods, playing, popular, statistics
 from app.modules.listens import playcounts as totals
+from app.modules.listens.importer import Importer
+from app.modules.listens.imports_part import ImportsPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
 MAX_PAGE = 1000
 MAX_FEED = 10_000
-EVENT = msgspec.json.Decoder(ListensEvent)
+FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService:
-    """Implements `app.contracts.listens.Listens`."""
+class ListensService(ImportsPart):
+    """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
-    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, pseudonyms: Pseudonyms, importer: Importer, ring: Callable[[str], None]
+    ) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
+        self.importer = importer
+        self.ring = ring
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
@@ -87,7 +93,7 @@ class ListensService:
         with self.database.begin() as session:
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
-            accepted = log.insert(session, kept)
+            accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -108,11 +114,13 @@ class ListensService:
         limit: int = 25,
         search: str = "",
         is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRange("limit is between 1 and 1000")
+        _check_page(limit, offset)
         with self.database.begin() as session:
-            return history.page(session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after)
+            return history.page(
+                session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after, offset=offset
+            )
 
     def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
         with self.database.begin() as session:
@@ -241,13 +249,16 @@ class ListensService:
             said = feedback.read(session, listener_id, None, None)
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
-        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+            brought = imports.listed(session, listener_id)
+        exported: dict[str, Any] = msgspec.to_builtins(
+            {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        )
         return exported
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
-        return FeedPage([EVENT.decode(event) for event in events], cursor)
+            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)
+        return FeedPage(log.expanded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)

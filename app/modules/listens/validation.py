@@ -89,6 +89,7 @@ def clean_name(name: str) -> str:
 
 def _extra(listen: NewListen) -> dict[str, Any] | None:
     extra = dict(listen.extra or {})
+    extra.pop("recording_mbid", None)
     if listen.recording_mbid:
         extra["recording_mbid"] = str(listen.recording_mbid)
     if listen.release_artist:

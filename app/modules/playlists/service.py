@@ -28,7 +28,7 @@ from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
 from app.modules.playlists.library import MusicServers
 from app.modules.playlists.library_push import Pushes, wanted
-from app.modules.playlists.limits import check, check_position, entries_of
+from app.modules.playlists.limits import check, check_span, entries_of
 
 COLUMNS = """
     playlist_id, owner_id, name, description, is_public, kind, week, jsonb_array_length(entries) as entry_count,
@@ -163,19 +163,21 @@ class PlaylistsService(Pushes):
 
         return self._edit(playlist_id, add, None)
 
-    def move_entry(self, playlist_id: UUID, source: int, target: int, revision: int | None = None) -> Playlist:
+    def move_entry(
+        self, playlist_id: UUID, source: int, target: int, revision: int | None = None, count: int = 1
+    ) -> Playlist:
         def move(known: list[Entry]) -> list[Entry]:
-            check_position(source, known)
-            check_position(target, known)
-            moved = known[:source] + known[source + 1 :]
-            return [*moved[:target], known[source], *moved[target:]]
+            check_span(source, count, known)
+            check_span(target, count, known)
+            moved = known[:source] + known[source + count :]
+            return [*moved[:target], *known[source : source + count], *moved[target:]]
 
         return self._edit(playlist_id, move, revision)
 
-    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None) -> Playlist:
+    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None, count: int = 1) -> Playlist:
         def remove(known: list[Entry]) -> list[Entry]:
-            check_position(position, known)
-            return known[:position] + known[position + 1 :]
+            check_span(position, count, known)
+            return known[:position] + known[position + count :]
 
         return self._edit(playlist_id, remove, revision)
 
