@@ -1,16 +1,15 @@
 """A listener's library: connecting it, and which recordings are in it."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from app.contracts.catalog import Recording
 from app.contracts.playlists import (
     Library,
     LibraryFailed,
@@ -32,12 +31,14 @@ from app.modules.playlists.subsonic import Credential, Subsonic, address_of, sig
 MAX_NAME = 200
 MAX_PASSWORD = 1024
 MAX_KEYS = 2000
-NAMES_AT_ONCE = 1000  # what the catalog answers in one call
+ASKED_AT_ONCE = 1000  # what the catalog answers in one call
 
 COLUMNS = """
     address, user_name, server, songs, read, known, played, synced_at, next_sync_at, error, pushes_weekly, weekly_error
 """
 SONG = "song_id, recording_key, loose_key, mbid, artist, title, album, duration_s, path"
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -165,35 +166,54 @@ class Libraries:
 
     def find_keys(self, listener_id: UUID, keys: Sequence[UUID]) -> dict[UUID, Row[Any]]:
         """Return the songs of recordings; names come from the catalog, and while it is away only keys count."""
+
+        def named(missing: list[UUID]) -> list[Wanted]:
+            known = self._ask(self.services.catalog.get_recordings, missing)
+            return [Wanted(each.recording_key, each.artist, each.title) for each in known]
+
+        return self._find(listener_id, keys, named)
+
+    def find_wanted(self, listener_id: UUID, wanted: Sequence[Wanted]) -> dict[UUID, Row[Any]]:
+        """Return the songs of recordings whose names are at hand."""
+        by_key = {each.recording_key: each for each in wanted}
+        return self._find(listener_id, list(by_key), lambda missing: [by_key[key] for key in missing])
+
+    def _find(
+        self, listener_id: UUID, keys: Sequence[UUID], named: Callable[[list[UUID]], list[Wanted]]
+    ) -> dict[UUID, Row[Any]]:
+        """Find songs by key, those missing by MBID, and those still missing by name."""
         with self.database.begin() as session:
-            if not keys or not _has_songs(session, listener_id):
+            has_songs, has_mbids = _has_songs(session, listener_id)
+            if not keys or not has_songs:
                 return {}
             found = songs_by_key(session, listener_id, keys)
         missing = [key for key in keys if key not in found]
+        if missing and has_mbids:
+            mbids = {
+                each.recording_key: each.mbid for each in self._ask(self.services.catalog.get_identifiers, missing)
+            }
+            with self.database.begin() as session:
+                by_mbid = songs_by_key(session, listener_id, mbids.values())
+            found |= {key: by_mbid[mbid] for key, mbid in mbids.items() if mbid in by_mbid}
+            missing = [key for key in missing if key not in found]
         if missing:
-            wanted = [Wanted(each.recording_key, each.artist, each.title) for each in self._named(missing)]
+            wanted = named(missing)
             with self.database.begin() as session:
                 found |= songs_by_name(session, listener_id, wanted)
         return found
 
-    def find_wanted(self, listener_id: UUID, wanted: Sequence[Wanted]) -> dict[UUID, Row[Any]]:
-        """Return the songs of recordings whose names are at hand."""
-        with self.database.begin() as session:
-            found = songs_by_key(session, listener_id, [each.recording_key for each in wanted])
-            found |= songs_by_name(session, listener_id, [each for each in wanted if each.recording_key not in found])
-        return found
-
-    def _named(self, keys: Sequence[UUID]) -> list[Recording]:
-        named: list[Recording] = []
+    def _ask(self, catalog: Callable[[list[UUID]], list[Known]], keys: Sequence[UUID]) -> list[Known]:
+        """Return what the catalog knows of keys; nothing while it is away."""
+        known: list[Known] = []
         try:
-            for start in range(0, len(keys), NAMES_AT_ONCE):  # at most twice
-                named += self.services.catalog.get_recordings(list(keys[start : start + NAMES_AT_ONCE]))
+            for start in range(0, len(keys), ASKED_AT_ONCE):  # at most twice
+                known += catalog(list(keys[start : start + ASKED_AT_ONCE]))
         except (ServiceUnavailable, DeadlineExceeded):
             pass
-        return named
+        return known
 
 
-def songs_by_key(session: Session, listener_id: UUID, keys: Iterable[UUID]) -> dict[UUID, Row[Any]]:
+def songs_by_key(session: Session, listener_id: UUID, keys: Collection[UUID]) -> dict[UUID, Row[Any]]:
     """Return the song of each key or MBID that the library has."""
     rows = session.execute(
         text(
@@ -235,12 +255,18 @@ def songs_by_name(session: Session, listener_id: UUID, wanted: Sequence[Wanted])
     return found
 
 
-def _has_songs(session: Session, listener_id: UUID) -> bool:
-    return bool(
-        session.execute(
-            text("select exists (select from song where listener_id = :listener)"), {"listener": listener_id}
-        ).scalar_one()
-    )
+def _has_songs(session: Session, listener_id: UUID) -> tuple[bool, bool]:
+    """Return whether the library has songs, and whether any has an MBID."""
+    row = session.execute(
+        text(
+            """
+            select exists (select from song where listener_id = :listener) as has_songs,
+                   exists (select from song where listener_id = :listener and mbid is not null) as has_mbids
+            """
+        ),
+        {"listener": listener_id},
+    ).one()
+    return row.has_songs, row.has_mbids
 
 
 def _libraries(session: Session, listener_id: UUID) -> Sequence[Row[Any]]:

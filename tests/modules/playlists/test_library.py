@@ -1,12 +1,14 @@
 """Libraries: a real Subsonic server, and odd ones for what real ones do at times."""
 
 import hashlib
+import io
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -341,6 +343,21 @@ def test_a_song_is_found_by_its_mbid(services: Container, person: Person, odd: O
     odd.songs[2]["musicBrainzId"] = str(mbid)
     connected(services, person, odd.url)
     assert matches(services, person, mbid) == {mbid: "Song 2"}
+
+
+def test_other_names_match_by_an_mbid_that_a_player_told(services: Container, person: Person, odd: Odd) -> None:
+    mbid = uuid4()
+    odd.songs = [song(1, title="Ночь", artist="Аня", musicBrainzId=str(mbid)), song(2)]
+    key = recording_key("Anya", "Night")
+    with acting_as(person.actor):
+        heard = NewListen(datetime(2025, 3, 1, tzinfo=UTC), "Anya", "Night", recording_mbid=mbid)
+        services.listens.submit(person.listener_id, [heard])
+        eventually(lambda: services.catalog.get_identifiers([key]), within_s=10)
+    connected(services, person, odd.url)
+    assert matches(services, person, key) == {key: "Ночь"}
+    playlist_id = playlist_of(services, person, NewEntry("Anya", "Night"))
+    with acting_as(person.actor):
+        assert services.playlists.push_playlist(person.listener_id, playlist_id).matched == 1
 
 
 def test_nobody_sees_what_is_in_another_library(services: Container, person: Person, odd: Odd) -> None:
@@ -692,7 +709,7 @@ def test_one_listener_takes_only_so_many_streams(services: Container, api: Publi
 def test_the_public_routes_do_it_all(api: PublicApi, services: Container, person: Person, odd: Odd) -> None:
     base = "/api/v1/playlists/library"
     assert api.get(base, token=person.token).status == 404
-    wrong = api.put(base, token=person.token, json={"address": "nowhere", "password": "x"})
+    wrong = api.put(base, token=person.token, json={"address": "ftp://nowhere", "password": "x"})
     assert (wrong.status, wrong.json["code"]) == (422, "playlists.library_refused")
     made = api.put(base, token=person.token, json={"address": odd.url, "user_name": "ada", "password": "a long secret"})
     assert made.status == 200
@@ -703,7 +720,10 @@ def test_the_public_routes_do_it_all(api: PublicApi, services: Container, person
     assert api.post(f"/api/v1/playlists/{playlist_id}/push", token=person.token).json["matched"] == 1
     shown = api.get(base, token=person.token)
     assert shown.json["address"] == odd.url
-    assert "a long secret" not in shown.text + api.get("/api/v1/me/export", token=person.token).text
+    with zipfile.ZipFile(io.BytesIO(api.get("/api/v1/me/export", token=person.token).body)) as export:
+        exported = export.read("account.json").decode()
+    assert odd.url in exported
+    assert "a long secret" not in shown.text + exported
     assert api.delete(base, token=person.token).status == 204
     assert api.get(base, token=person.token).status == 404
 
