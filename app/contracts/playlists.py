@@ -218,10 +218,13 @@ class Playlists(Protocol):
         """The person's playlists with their entries, as JSON values."""
 
     @command(access=Access.OWNER, timeout=15)
-    def connect_library(self, listener_id: UUID, address: str, user_name: str, password: str) -> Library:
+    def connect_library(
+        self, listener_id: UUID, address: str, user_name: str, password: str, pushes_weekly: bool = True
+    ) -> Library:
         """Connect a Subsonic server, in place of another, and read it soon; without a name the password is an API key.
 
-        Tried first. Raises LibraryRefused, which says what is wrong.
+        Each week's mix is pushed to it by itself unless that is not wanted. The server is tried first. Raises
+        LibraryRefused, which says what is wrong.
         """
 
     @query(access=Access.OWNER)

@@ -24,6 +24,7 @@ class ConnectForm(Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, Meta(max_length=1000)]
     password: Secret
     user_name: Annotated[str, Meta(max_length=200)] = ""
+    pushes_weekly: bool = False
 
 
 class WeeklyForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +46,9 @@ def add_connection(bp: Blueprint, services: Services) -> None:
     def connect_library() -> Answer:
         form: ConnectForm = parse_form(ConnectForm)
         try:
-            services.playlists.connect_library(me(), form.address, form.user_name.strip(), form.password)
+            services.playlists.connect_library(
+                me(), form.address, form.user_name.strip(), form.password, form.pushes_weekly
+            )
         except LibraryRefused as error:
             found = part(partial(services.playlists.get_library, me()))
             return render("web/library.html", library=found, form=form, trouble=sentence(error.message)), 422

@@ -34,7 +34,7 @@ def owner(site: Site, supysonic: Supysonic) -> Person:
         services.playlists.create_playlist(
             person.listener_id, "On the road", entries=[NewEntry(*names) for names in played]
         )
-        services.playlists.connect_library(person.listener_id, supysonic.url, USER, PASSWORD)
+        services.playlists.connect_library(person.listener_id, supysonic.url, USER, PASSWORD, pushes_weekly=False)
         eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=15)
     return person
 
@@ -76,6 +76,8 @@ def test_a_library_is_connected_and_disconnected_in_the_page(
     expect(page.get_by_role("alert")).to_have_text("That server does not know this name and password.")
     assert page.input_value("[name=address]") == f"{supysonic.url}/app/#/album"
     assert page.input_value("[name=password]") == ""
+    assert page.is_checked("[name=pushes_weekly]")
+    page.uncheck("[name=pushes_weekly]")
     page.fill("[name=password]", PASSWORD)
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.get_by_role("heading", name=supysonic.url)).to_be_visible()
@@ -87,7 +89,8 @@ def test_a_library_is_connected_and_disconnected_in_the_page(
         expect(page.locator(".facts")).to_contain_text(songs)
     assert PASSWORD not in page.content()
     page.get_by_role("button", name="Push it each week").click()
-    expect(page.get_by_role("button", name="Stop it")).to_be_visible()
+    page.get_by_role("button", name="Stop it").click()
+    expect(page.get_by_role("button", name="Push it each week")).to_be_visible()
     page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect it").click()
     expect(page.get_by_role("heading", name="Connect a server")).to_be_visible()
@@ -161,7 +164,7 @@ def test_what_can_not_be_played_says_so(site: Site, odd: Odd, visit: Visit) -> N
     services, person = site.stack.services, new_person(site.stack.services)
     with acting_as(person.actor):
         services.listens.submit(person.listener_id, [NewListen(datetime.now(UTC), "The High Wires", "Wind")])
-        services.playlists.connect_library(person.listener_id, odd.url, USER, PASSWORD)
+        services.playlists.connect_library(person.listener_id, odd.url, USER, PASSWORD, pushes_weekly=False)
         eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=15)
     odd.error = {"code": 70, "message": "gone"}
     context = visit(person).context

@@ -70,6 +70,7 @@ class Connection(Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, Meta(min_length=1, max_length=1000)]
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
     user_name: Annotated[str, Meta(max_length=200)] = ""
+    pushes_weekly: bool = True
 
     def __repr__(self) -> str:
         return "Connection(…)"
@@ -170,7 +171,7 @@ def library(services: Services) -> Library:
 @api.route("PUT", "/playlists/library", body=Connection, returns=Library)
 def connect(services: Services, *, body: Connection) -> Library:
     """Connect a Subsonic server; without a user name the password is an API key."""
-    return services.playlists.connect_library(me(), body.address, body.user_name, body.password)
+    return services.playlists.connect_library(me(), body.address, body.user_name, body.password, body.pushes_weekly)
 
 
 @api.route("PATCH", "/playlists/library", body=LibraryWishes, returns=Library)

@@ -78,7 +78,9 @@ class Libraries:
     clock: Clock
     servers: MusicServers
 
-    def connect_library(self, listener_id: UUID, address: str, user_name: str, password: str) -> Library:
+    def connect_library(
+        self, listener_id: UUID, address: str, user_name: str, password: str, pushes_weekly: bool = True
+    ) -> Library:
         if len(user_name) > MAX_NAME or not 1 <= len(password) <= MAX_PASSWORD or "\0" in user_name + password:
             raise LibraryRefused("a name has at most 200 characters, and a password is needed")
         try:
@@ -94,11 +96,12 @@ class Libraries:
                 text(
                     """
                     insert into library (listener_id, library_id, address, user_name, credential, sign_in, server,
-                                         next_sync_at, next_push_at)
-                    values (:listener, :id, :address, :user, :credential, :sign_in, :server, :now, :now)
+                                         pushes_weekly, next_sync_at, next_push_at)
+                    values (:listener, :id, :address, :user, :credential, :sign_in, :server, :weekly, :now, :now)
                     on conflict (listener_id) do update
                     set library_id = :id, credential = :credential, sign_in = :sign_in, server = :server,
-                        next_sync_at = :now, next_push_at = :now, read = null, failures = 0, error = ''
+                        pushes_weekly = :weekly, next_sync_at = :now, next_push_at = :now, read = null, failures = 0,
+                        error = ''
                     """
                 ),
                 {
@@ -109,6 +112,7 @@ class Libraries:
                     "credential": self.servers.seal(listener_id, password),
                     "sign_in": server.credential.sign_in,
                     "server": name,
+                    "weekly": pushes_weekly,
                     "now": self.clock(),
                 },
             )
@@ -218,9 +222,9 @@ def songs_by_key(session: Session, listener_id: UUID, keys: Collection[UUID]) ->
     rows = session.execute(
         text(
             f"""
-            select {SONG}
-            from song
-            where listener_id = :listener and (recording_key = any(:keys) or mbid = any(:keys))
+            select {SONG} from song where listener_id = :listener and recording_key = any(:keys)
+            union all
+            select {SONG} from song where listener_id = :listener and mbid = any(:keys)
             order by song_id desc
             """  # noqa: S608
         ),
@@ -261,7 +265,9 @@ def _has_songs(session: Session, listener_id: UUID) -> tuple[bool, bool]:
         text(
             """
             select exists (select from song where listener_id = :listener) as has_songs,
-                   exists (select from song where listener_id = :listener and mbid is not null) as has_mbids
+                   (
+                       select mbid from song where listener_id = :listener and mbid is not null order by mbid limit 1
+                   ) is not null as has_mbids
             """
         ),
         {"listener": listener_id},

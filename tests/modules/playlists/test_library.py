@@ -51,7 +51,7 @@ WIND = recording_key("The High Wires", "Wind")
 def connected(services: Container, person: Person, address: str, user: str = USER, password: str = PASSWORD) -> Library:
     """Connect a library and wait until it has been read."""
     with acting_as(person.actor):
-        services.playlists.connect_library(person.listener_id, address, user, password)
+        services.playlists.connect_library(person.listener_id, address, user, password, pushes_weekly=False)
         return synced(services, person)
 
 
@@ -279,6 +279,18 @@ def test_a_song_that_came_and_one_that_went_are_noticed(
     supysonic.scan()
     resynced(services, person)
     assert not matches(services, person, key)
+
+
+def test_a_reading_that_was_cut_off_is_begun_again(
+    services: Container, person: Person, odd: Odd, database: Callable[..., Database]
+) -> None:
+    connected(services, person, odd.url)
+    with database("playlists").begin() as session:  # as a process leaves it that is killed
+        session.execute(
+            text("update library set read = 3, next_sync_at = now() where listener_id = :id"),
+            {"id": person.listener_id},
+        )
+    assert synced(services, person).songs == 7
 
 
 def test_another_server_takes_the_place_of_the_first(services: Container, person: Person, odd: Odd) -> None:
@@ -521,8 +533,7 @@ def test_the_weekly_mix_is_made_and_pushed_by_itself(steps: Any, odd: Odd) -> No
             listener_id, [NewListen(start + timedelta(hours=n), "Ada", f"Song {n}") for n in range(5)]
         )
         steps.follow("recommendations")
-        playlists.connect_library(listener_id, odd.url, "ada", "pw")
-        assert not playlists.set_auto_push(listener_id, True).weekly_error
+        assert playlists.connect_library(listener_id, odd.url, "ada", "pw").pushes_weekly
         odd.error = {"code": 0, "message": "in the middle of a scan"}
         tick()
         assert odd.playlists == {}
@@ -553,8 +564,11 @@ def test_the_weekly_mix_is_made_and_pushed_by_itself(steps: Any, odd: Odd) -> No
 def test_a_mix_of_which_nothing_can_be_played_is_tried_again(steps: Any, odd: Odd) -> None:
     playlists, listener_id = steps.services.playlists, uuid4()
     with acting_as(SYSTEM):
-        playlists.connect_library(listener_id, odd.url, "ada", "pw")
-        playlists.set_auto_push(listener_id, True)
+        playlists.connect_library(listener_id, odd.url, "ada", "pw", pushes_weekly=False)
+        for _ in range(3):
+            steps.services.wire("playlists").tick()
+        assert not playlists.get_library(listener_id).weekly_error
+        assert playlists.set_auto_push(listener_id, True).pushes_weekly
         for _ in range(3):
             steps.services.wire("playlists").tick()
         found = playlists.get_library(listener_id)
@@ -711,7 +725,11 @@ def test_the_public_routes_do_it_all(api: PublicApi, services: Container, person
     assert api.get(base, token=person.token).status == 404
     wrong = api.put(base, token=person.token, json={"address": "ftp://nowhere", "password": "x"})
     assert (wrong.status, wrong.json["code"]) == (422, "playlists.library_refused")
-    made = api.put(base, token=person.token, json={"address": odd.url, "user_name": "ada", "password": "a long secret"})
+    made = api.put(
+        base,
+        token=person.token,
+        json={"address": odd.url, "user_name": "ada", "password": "a long secret", "pushes_weekly": False},
+    )
     assert made.status == 200
     synced(services, person)
     assert api.send("PATCH", base, token=person.token, json={"pushes_weekly": True}).json["pushes_weekly"]
