@@ -109,6 +109,11 @@ def add_lists(bp: Blueprint, services: Services) -> None:
         lists = part(partial(services.playlists.list_playlists, me()))
         return render("web/playlist_add.html", playlists=lists, entry=query)
 
+    @bp.get("/playlist/<uuid:playlist_id>")
+    def identified_playlist(playlist_id: UUID) -> Answer:
+        """The address that exported playlists name themselves by."""
+        return go(url_for("web.playlist", playlist_id=playlist_id))
+
     @bp.get("/playlists/<uuid:playlist_id>")
     def playlist(playlist_id: UUID) -> Answer:
         found = services.playlists.get_playlist(playlist_id)

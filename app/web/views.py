@@ -10,15 +10,18 @@ from app.kernel.contract import Unauthenticated
 from app.settings import Settings
 from app.web import (
     account,
+    consent,
     docs,
     files,
     history,
     home,
+    imports,
     library,
     look,
     lookup,
     notes,
     page,
+    players,
     playlists,
     session,
     statistics,
@@ -31,7 +34,21 @@ PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 def blueprint(services: Services, settings: Settings) -> Blueprint:
     """Return the pages; `services` are the modules, wherever they run."""
     bp = Blueprint("web", __name__, template_folder="templates", static_folder="static", static_url_path="/static/web")
-    for area in (session, home, history, lookup, playlists, statistics, account, library, docs, files):
+    for area in (
+        session,
+        home,
+        history,
+        lookup,
+        playlists,
+        statistics,
+        account,
+        imports,
+        library,
+        players,
+        consent,
+        docs,
+        files,
+    ):
         area.add_routes(bp, services, settings)
 
     @bp.before_request

@@ -36,6 +36,9 @@ OWN = (
     "/account",
     "/account/delete",
     "/account/library",
+    "/account/imports",
+    "/account/players",
+    "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",

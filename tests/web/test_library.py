@@ -83,10 +83,10 @@ def test_a_library_is_connected_and_disconnected_in_the_page(
     expect(page.get_by_role("heading", name=supysonic.url)).to_be_visible()
     songs = re.compile(rf"Songs\s*{len(TONES)}")
     if scripts:  # the page follows by itself
-        expect(page.locator(".facts")).to_contain_text(songs, timeout=15_000)
+        expect(page.locator(".library-state")).to_contain_text(songs, timeout=15_000)
     else:
-        eventually(lambda: page.reload() and page.locator(".facts").count(), within_s=15, every_s=0.5)
-        expect(page.locator(".facts")).to_contain_text(songs)
+        eventually(lambda: page.reload() and page.locator(".library-state").count(), within_s=15, every_s=0.5)
+        expect(page.locator(".library-state")).to_contain_text(songs)
     assert PASSWORD not in page.content()
     page.get_by_role("button", name="Push it each week").click()
     page.get_by_role("button", name="Stop it").click()
