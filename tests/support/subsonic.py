@@ -154,6 +154,7 @@ class Odd:
     heeds_offset: bool = True
     error: dict[str, Any] | None = None  # what every request but ping is answered with
     tells_what_it_made: bool = True
+    may_write: threading.Event | None = None  # what the making of a playlist waits for
     stream: Callable[[Any], None] | None = None
     playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
@@ -181,6 +182,8 @@ class Odd:
         return {"type": "odd", "serverVersion": "0.1"}
 
     def write_playlist(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        if self.may_write:
+            self.may_write.wait(10)
         playlist_id = query.get("playlistId", [f"p{len(self.playlists)}"])[0]
         if "playlistId" in query and playlist_id not in self.playlists:
             return {"error": {"code": 70, "message": "no such playlist"}}

@@ -1,6 +1,7 @@
 """Playlists on a library's server: pushed when asked, and each week's mix by itself."""
 
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +41,12 @@ class Pushes(Libraries):
         found = self.get_playlist(playlist_id)
         if found.playlist.owner_id != listener_id and not found.playlist.is_public:
             raise PlaylistNotFound
-        return self._push(listener_id, found.playlist, found.entries)
+        # a session's lock, since no transaction may wait for the other server
+        with self.database.dedicated() as connection:
+            lock = {"key": zlib.crc32(f"push {listener_id} {playlist_id}".encode())}
+            if not connection.execute(text("select pg_try_advisory_lock(:key)"), lock).scalar():
+                raise LibraryFailed("this playlist is being pushed already")
+            return self._push(listener_id, found.playlist, found.entries)
 
     def get_push(self, listener_id: UUID, playlist_id: UUID) -> PushReport | None:
         with self.database.begin() as session:

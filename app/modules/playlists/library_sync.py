@@ -28,6 +28,7 @@ EVERY = timedelta(hours=1)
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(hours=6)
 AT_ONCE = 4
 SLICE_S = 1.0
+STALE_S = 300.0
 TOP_PLAYED = 1000  # of how many recordings, the most played ones, it is told which are in the library
 REMOVED_AT_ONCE = 5000
 
@@ -60,10 +61,16 @@ class Sync:
         self.read = 0
         self._pages: Iterator[list[Song]] = libraries.servers.open(row).songs()
         self._seen: set[str] = set()
+        self._advanced_at = time.monotonic()
+
+    def is_stale(self) -> bool:
+        """Whether it lay still for long: another process has led, and read the library itself, meanwhile."""
+        return time.monotonic() - self._advanced_at > STALE_S
 
     def advance(self) -> bool:
         """Read and store pages for about a second; return whether that was all. Raises LibraryNotConnected."""
-        end = time.monotonic() + SLICE_S
+        self._advanced_at = time.monotonic()
+        end = self._advanced_at + SLICE_S
         while time.monotonic() < end:
             page = next(self._pages, None)
             if page is None:
@@ -155,20 +162,19 @@ class Syncs:
                 self.running[row.listener_id] = Sync(self.libraries, row)
             except DomainError as error:
                 self._fail(row.listener_id, row.library_id, error.message)
-        for listener_id, sync in list(self.running.items()):
+        for listener_id in list(self.running):
+            # out of the list first: one that broke off in the middle of a page must not be gone on with
+            sync = self.running.pop(listener_id)
             try:
-                is_over = sync.advance()
+                if not sync.is_stale() and not sync.advance():
+                    self.running[listener_id] = sync
             except LibraryNotConnected:
-                is_over = True
+                pass
             except DomainError as error:
-                is_over = True
                 self._fail(listener_id, sync.library_id, error.message)
             except Exception:  # whatever it is, the other libraries go on
                 log.exception("a library could not be read")
-                is_over = True
                 self._fail(listener_id, sync.library_id, "something unexpected happened while it was read")
-            if is_over:
-                del self.running[listener_id]
 
     def _due(self) -> Sequence[Row[Any]]:
         """Return the libraries whose time has come, marked as being read."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -449,6 +450,26 @@ def test_a_playlist_that_was_deleted_there_is_made_again(services: Container, pe
         report = services.playlists.push_playlist(person.listener_id, playlist_id)
     assert odd.playlists[report.remote_id]["songs"] == ["s1"]
     assert "songs" not in odd.playlists["elsewhere"]
+
+
+def test_pushing_twice_at_once_makes_one(services: Container, person: Person, odd: Odd) -> None:
+    connected(services, person, odd.url)
+    playlist_id = playlist_of(services, person, NewEntry("Ada", "Song 1"))
+    odd.may_write = threading.Event()
+
+    def push() -> str | None:
+        with acting_as(person.actor):
+            return services.playlists.push_playlist(person.listener_id, playlist_id).remote_id
+
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(push)
+        eventually(lambda: any(method == "createPlaylist" for method, _ in odd.asked))
+        with pytest.raises(LibraryFailed, match="being pushed already"):
+            push()
+        odd.may_write.set()
+        assert first.result() == "p0"
+    assert list(odd.playlists) == ["p0"]
+    assert push() == "p0"
 
 
 def test_what_a_broken_push_began_is_gone_on_with(services: Container, person: Person, odd: Odd) -> None:
