@@ -379,6 +379,14 @@ class Listens(Imports, Protocol):
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         """Counts, play counts and feedback of a person, as JSON values; listens are read by `history`."""
 
+    @query(access=Access.SERVICE)
+    def pseudonyms_of(self, listener_ids: list[UUID]) -> list[UUID]:
+        """The pseudonyms under which training knows these people."""
+
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
+
     @query(access=Access.SERVICE, timeout=10)
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         """Events after a cursor ("" for the beginning). Raises FeedReset when the cursor is of another generation."""

@@ -213,6 +213,10 @@ class Playlists(Protocol):
     def generate_weekly(self, listener_id: UUID) -> Playlist:
         """This week's playlist from recommendations; made once a week, returned as it is afterwards."""
 
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
+
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         """The person's playlists with their entries, as JSON values."""

@@ -27,7 +27,9 @@ from app.web import (
     statistics,
 )
 
-OPEN_PAGES = "login login_form register register_form reset reset_form logout docs cover favicon static"
+OPEN_PAGES = (
+    "login login_form register register_form reset reset_form logout docs cover favicon static gone gone_fragment"
+)
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 
 

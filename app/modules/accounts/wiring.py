@@ -15,7 +15,7 @@ PURGE_EVERY_S = 600
 def build(w: Wiring) -> Wired:
     sealer = Sealer(w.settings.secret("secret_key"), "accounts", macs_of="refresh tokens")
     keys = SigningKeys(w.database, w.clock, sealer)
-    service = AccountsService(Parts(w.settings, w.database, w.clock, sealer, keys))
+    service = AccountsService(Parts(w.settings, w.database, w.clock, sealer, keys, w.services))
     contract: Accounts = service
     purged_at = -float(PURGE_EVERY_S)
 

@@ -255,6 +255,16 @@ class ListensService(ImportsPart):
         )
         return exported
 
+    def pseudonyms_of(self, listener_ids: list[UUID]) -> list[UUID]:
+        return [self.pseudonyms.of(each) for each in listener_ids]
+
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            if log.has_traces(session, listener_id):
+                return True
+            known, _ = imports.known(session)
+        return self.importer.files.has_orphans(known)
+
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:
             events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)

@@ -13,7 +13,7 @@ from app.modules.listens.popular import PopularCounter
 from app.modules.listens.service import ListensService, forget_erased
 from app.modules.listens.training_feed import Pseudonyms
 
-SWEEP_EVERY_S = 60.0
+SWEEP_EVERY_S = 10.0
 
 
 def build(w: Wiring) -> Wired:

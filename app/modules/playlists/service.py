@@ -253,6 +253,13 @@ class PlaylistsService(Pushes):
             {"id": playlist_id, "entries": _json(entries), "description": description, "now": self.clock()},
         )
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            found = session.execute(
+                text("select exists (select 1 from playlist where owner_id = :owner)"), {"owner": listener_id}
+            )
+            return bool(found.scalar_one())
+
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
             rows = session.execute(

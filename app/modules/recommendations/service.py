@@ -100,6 +100,10 @@ class RecommendationsService:
         items = [_plain(near, names[near], score) for near, score in found if near in names]
         return Recommendations(items[:limit], serving.artefact.sha256, degraded=False)
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            return profiles.size(session, listener_id) > 0
+
     def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
         with self.database.begin() as session:
             return neighbours.similar(session, listener_id, max(1, min(limit, MAX_ITEMS)))
