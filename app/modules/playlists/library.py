@@ -131,7 +131,7 @@ class Libraries:
         with self.database.begin() as session:
             find_library(session, listener_id)
             session.execute(
-                text("update library set next_sync_at = :now where listener_id = :listener and read is null"),
+                text("update library set next_sync_at = :now, read = 0 where listener_id = :listener and read is null"),
                 {"listener": listener_id, "now": self.clock()},
             )
             return to_library(find_library(session, listener_id))

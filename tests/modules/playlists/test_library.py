@@ -70,7 +70,7 @@ def synced(services: Container, person: Person) -> Library:
 def resynced(services: Container, person: Person) -> Library:
     with acting_as(person.actor):
         before = services.playlists.get_library(person.listener_id).synced_at
-        services.playlists.sync_library(person.listener_id)
+        assert services.playlists.sync_library(person.listener_id).state == "syncing"
 
     def state() -> Library:
         found = synced(services, person)
