@@ -47,6 +47,7 @@ OWN = (
     "/account/relays/new/lastfm",
     "/account/relays/new/segue",
     "/account/relays/{relay}/remove",
+    "/account/library",
     "/account/imports",
     "/account/players",
     "/api/auth/?api_key=some-application&cb=https://example.org/back",
