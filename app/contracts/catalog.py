@@ -255,6 +255,10 @@ class Catalog(Protocol):
     def undo_correction(self, correction_id: UUID) -> None:
         """Take a correction back; the others hold as if it had never been. Raises CorrectionNotFound, Forbidden."""
 
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
+
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         """A person's own corrections, as JSON values."""

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "listens_0005"
-down_revision = "listens_0003"
+down_revision = "listens_0004"
 
 
 def upgrade() -> None:

@@ -42,6 +42,15 @@ OWN = (
     "/statistics?from=2020-01-01&to=2020-02-01",
     "/account",
     "/account/delete",
+    "/account/relays",
+    "/account/relays/new/listenbrainz",
+    "/account/relays/new/lastfm",
+    "/account/relays/new/segue",
+    "/account/relays/{relay}/remove",
+    "/account/library",
+    "/account/imports",
+    "/account/players",
+    "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",
@@ -61,6 +70,7 @@ def address(page: str, site: Site) -> str:
         artist=site.artist_key,
         recording=recording_key("Shore band 1", "Shore 1.1"),
         playlist=site.playlist_id,
+        relay=site.relay_id,
         run=site.run_id,
         person=site.listener.listener_id,
         name=site.listener.name,

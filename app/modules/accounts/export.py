@@ -66,7 +66,8 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
     _write(archive, "pinned_recording.jsonl", b"")
     _write(archive, "playcounts.jsonl", _lines(heard["playcounts"]))
     yield
-    for playlist in services.playlists.export_listener(listener_id)["playlists"]:
+    made = services.playlists.export_listener(listener_id)
+    for playlist in made["playlists"]:
         known = playlist["playlist"]
         _write(archive, f"playlists/{known['playlist_id']}.jspf", _json(_jspf(known, playlist["entries"], name)))
         yield
@@ -74,7 +75,9 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
         "accounts": account,
         "listens": heard["listens"],
         "imports": heard["imports"],
+        "relays": heard["relays"],
         "catalog": services.catalog.export_listener(listener_id),
+        "library": made["library"],
         "recommendations": services.recommendations.export_listener(listener_id),
     }
     _write(archive, "account.json", msgspec.json.format(msgspec.json.encode(others)))

@@ -275,6 +275,19 @@ def undo(session: Session, correction_id: UUID) -> None:
     refresh(session, gone.scope, gone.keys, CorrectionUndone, correction_id)
 
 
+def has_traces(session: Session, listener_id: UUID) -> bool:
+    """Say whether a correction of a person is left."""
+    found = session.execute(
+        text(
+            """
+            select exists (select 1 from correction where scope = :id union all select 1 from alias where scope = :id)
+            """
+        ),
+        {"id": listener_id},
+    )
+    return bool(found.scalar_one())
+
+
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
     """Forget the corrections of people that accounts erased, and tell followers."""
     if not events:

@@ -153,6 +153,10 @@ class CatalogService:
         """Write what is done for everyone into the audit; where it can't be written it is not done."""
         self.services.accounts.record_act(act, subject[:200], details)
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            return corrections.has_traces(session, listener_id)
+
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
             found = corrections.read(session, listener_id, None, corrections.MAX_PAGE)

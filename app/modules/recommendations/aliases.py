@@ -101,3 +101,9 @@ def sources(session: Session, viewer: UUID, kind: Kind, keys: Collection[UUID]) 
         {"viewer": viewer, "keys": list(keys)},
     )
     return list(rows.scalars())
+
+
+def has_traces(session: Session, listener_id: UUID) -> bool:
+    """Say whether a person's own view of names is left."""
+    found = session.execute(text("select exists (select 1 from alias where scope = :id)"), {"id": listener_id})
+    return bool(found.scalar_one())

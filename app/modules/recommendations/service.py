@@ -105,6 +105,10 @@ class RecommendationsService:
         items = [_plain(names[each], found[each]) for each in near]
         return Recommendations(items[:limit], serving.artefact.sha256, degraded=False)
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            return profiles.size(session, listener_id) > 0 or aliases.has_traces(session, listener_id)
+
     def _place_of_sources(self, serving: Serving, viewer: UUID | None, kind: Kind, key: UUID) -> int:
         """Return where the model has an item under a name that it was played under. Raises ItemUnknown."""
         with self.database.begin() as session:

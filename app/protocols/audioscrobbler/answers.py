@@ -10,6 +10,7 @@ import msgspec
 from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.contracts.accounts import ListenerNotFound
 from app.kernel.contract import DomainError, Forbidden, TooManyRequests, Unauthenticated
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ def _known(error: Exception) -> ApiError:
 
 def _of_contract(error: DomainError) -> ApiError:
     match error:
+        case ListenerNotFound():
+            return ApiError(PARAMETER, "User not found")
         case TooManyRequests():
             return ApiError(LIMIT, "Rate limit exceeded - wait a moment")
         case Unauthenticated():

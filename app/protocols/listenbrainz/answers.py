@@ -9,6 +9,7 @@ import msgspec
 from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.contracts.accounts import ListenerNotFound
 from app.kernel import context
 from app.kernel.contract import DomainError, ServiceUnavailable, TooManyRequests, Unauthenticated
 
@@ -53,16 +54,23 @@ def refusal(error: Exception) -> Response:
 def _said(error: Exception) -> tuple[int, str]:
     if isinstance(error, Refused):
         return error.status, error.message
-    if isinstance(error, Unauthenticated):
-        return 401, "Invalid authorization token."
     if isinstance(error, DomainError):
-        return (400 if error.status == 422 else error.status), error.message
+        return _of_contract(error)
     if isinstance(error, RequestEntityTooLarge):
         return 400, f"Payload too large. Payload cannot exceed {MAX_BODY_BYTES} bytes"
     if isinstance(error, HTTPException):
         return error.code or 500, error.description or error.name
     log.exception("unexpected failure", exc_info=error)
     return 500, "Something went wrong here."
+
+
+def _of_contract(error: DomainError) -> tuple[int, str]:
+    if isinstance(error, Unauthenticated):
+        return 401, "Invalid authorization token."
+    if isinstance(error, ListenerNotFound):
+        name = (request.view_args or {}).get("name") or request.args.get("user_name", "")
+        return 404, f"Cannot find user: {name}"
+    return (400 if error.status == 422 else error.status), error.message
 
 
 def open_to_all(response: Response) -> Response:
