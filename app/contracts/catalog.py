@@ -93,6 +93,20 @@ class Correction(Struct, frozen=True):
     created_at: datetime
 
 
+class KeptRecording(Struct, frozen=True):
+    artist: str
+    title: str
+
+
+class KeptCorrection(Struct, frozen=True):
+    """A correction as it is taken along: with the names of all that it names, so that it holds where they are new."""
+
+    act: Act
+    artists: dict[UUID, str]
+    recordings: dict[UUID, KeptRecording]
+    created_at: datetime
+
+
 class Shown(Struct, frozen=True):
     """What a key is shown as where corrections say something of it."""
 
@@ -261,7 +275,14 @@ class Catalog(Protocol):
 
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
-        """A person's own corrections, as JSON values."""
+        """A person's own corrections, as JSON values of KeptCorrection, oldest first."""
+
+    @command(access=Access.OWNER, idempotent=True, timeout=30)
+    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> int:
+        """Keep up to 100 corrections of an export for their listener; how many are new.
+
+        Those that do not go with what holds already, or whose names are not those of their keys, are passed over.
+        """
 
     @query(access=Access.SERVICE, timeout=10)
     def feed(self, after: str, limit: int = 1000) -> FeedPage[CatalogEvent]:

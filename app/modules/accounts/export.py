@@ -65,6 +65,7 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
     _write(archive, "feedback.jsonl", _lines(_feedback(each) for each in heard["feedback"]))
     _write(archive, "pinned_recording.jsonl", b"")
     _write(archive, "playcounts.jsonl", _lines(heard["playcounts"]))
+    _write(archive, "corrections.jsonl", _lines(services.catalog.export_listener(listener_id)["corrections"]))
     yield
     made = services.playlists.export_listener(listener_id)
     for playlist in made["playlists"]:
@@ -76,7 +77,6 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
         "listens": heard["listens"],
         "imports": heard["imports"],
         "relays": heard["relays"],
-        "catalog": services.catalog.export_listener(listener_id),
         "library": made["library"],
         "recommendations": services.recommendations.export_listener(listener_id),
     }

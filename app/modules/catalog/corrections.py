@@ -87,24 +87,32 @@ def _check_name(name: str) -> None:
         raise InvalidCorrection("a name has at most 1000 characters and no NUL")
 
 
-def facts_of(session: Session, act: Act) -> Facts:
-    """Return what is known of all that an act names. Raises ArtistNotFound, RecordingNotFound."""
-    artists: list[UUID] = []
-    recordings: list[UUID] = []
-    made: list[UUID] = []  # by the act, where they are not known
+def named_by(act: Act) -> tuple[list[UUID], list[UUID]]:
+    """Return the artists and recordings that an act names, which must be known."""
     match act:
         case Merge(kind="artists"):
-            artists = [*act.sources, act.target]
+            return [*act.sources, act.target], []
         case Merge():
-            recordings = [*act.sources, act.target]
+            return [], [*act.sources, act.target]
         case Rename(kind="artists"):
-            artists = [act.key]
+            return [act.key], []
         case Rename():
-            recordings = [act.key]
+            return [], [act.key]
         case SplitArtist():
-            artists, made = [act.artist_key], [artist_key(name) for name in act.names]
+            return [act.artist_key], []
         case ReassignArtist():
-            recordings, made = [act.recording_key], [artist_key(act.artist)]
+            return [], [act.recording_key]
+
+
+def facts_of(session: Session, act: Act) -> Facts:
+    """Return what is known of all that an act names. Raises ArtistNotFound, RecordingNotFound."""
+    artists, recordings = named_by(act)
+    made: list[UUID] = []  # by the act, where they are not known
+    match act:
+        case SplitArtist():
+            made = [artist_key(name) for name in act.names]
+        case ReassignArtist():
+            made = [artist_key(act.artist)]
     found = Facts(facts.artists(session, [*artists, *made]), facts.recordings(session, recordings))
     if not found.artists.keys() >= set(artists):
         raise ArtistNotFound
@@ -123,6 +131,13 @@ def plan(session: Session, scope: UUID, act: Act) -> Stored:
                 raise InvalidCorrection("it is by that artist already")
         except EmptyName:
             raise InvalidCorrection("this recording has no title to go by") from None
+    fit(session, scope, stored)
+    return stored
+
+
+def fit(session: Session, scope: UUID, stored: Stored) -> None:
+    """Raise AlreadyCorrected or CircularCorrection for an act that does not go with those that hold."""
+    act = stored.act
     _check_free(session, scope, act)
     rows, _ = group(session, {scope}, keys_of(stored))
     artists, recordings = ways_of(layers_of(rows, scope)[:1])
@@ -136,7 +151,6 @@ def plan(session: Session, scope: UUID, act: Act) -> Stored:
             raise AlreadyCorrected(key=str(recordings.ends(key)[0]))
         if not recordings.take(key, [target]):
             raise CircularCorrection
-    return stored
 
 
 def _check_free(session: Session, scope: UUID, act: Act) -> None:
@@ -176,10 +190,19 @@ def _short(said: str) -> str:
 
 def add(session: Session, scope: UUID, act: Act, now: datetime) -> Correction:
     """Keep a correction, work out what it changes, and tell of it."""
+    begin(session, scope)
+    return keep(session, scope, plan(session, scope, act), now)
+
+
+def begin(session: Session, scope: UUID) -> None:
+    """Let nobody else change corrections until the end of the transaction. Raises Forbidden for an erased person."""
     lock(session)
     if scope != EVERYONE and _is_erased(session, scope):
         raise Forbidden("this account was deleted")
-    stored = plan(session, scope, act)
+
+
+def keep(session: Session, scope: UUID, stored: Stored, now: datetime) -> Correction:
+    act = stored.act
     subject, outcome = words(stored)
     made = Correction(uuid.uuid4(), "everyone" if scope == EVERYONE else "me", act, subject, outcome, now)
     keys = keys_of(stored)

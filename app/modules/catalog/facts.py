@@ -40,12 +40,13 @@ def recordings(session: Session, keys: Collection[UUID]) -> dict[UUID, Recording
             from recording
             where recording_key = any(:keys)
             union all
-            select a.to_key, r.title, coalesce(by.name, a.artist, r.artist),
+            select a.to_key, r.title, coalesce(named.name, by.name, a.artist, r.artist),
                    coalesce(by.to_key, a.artist_key, r.artist_key)
             from alias a
             join recording r on r.recording_key = a.from_key
             left join alias by on by.scope = a.scope and by.kind = 'artists' and by.place = 0
                               and by.from_key = coalesce(a.artist_key, r.artist_key)
+            left join artist named on named.artist_key = by.to_key
             where a.kind = 'recordings' and a.to_key = any(:keys) and a.from_key <> a.to_key
             """
         ),

@@ -15,6 +15,7 @@ from app.contracts.catalog import (
     CatalogEvent,
     Correction,
     Identifier,
+    KeptCorrection,
     Recording,
     Scope,
     SearchResult,
@@ -28,10 +29,11 @@ from app.kernel import context, feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.catalog import aliases, corrections, names, search, views
+from app.modules.catalog import aliases, corrections, names, restoring, search, views
 
 MAX_KEYS = 1000
 MAX_FOUND = 100
+MAX_RESTORED = 100
 MAX_FEED = 50  # an event holds up to some hundred aliases
 EVENT = msgspec.json.Decoder(CatalogEvent)
 
@@ -159,9 +161,15 @@ class CatalogService:
 
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
-            found = corrections.read(session, listener_id, None, corrections.MAX_PAGE)
-        exported: dict[str, Any] = msgspec.to_builtins({"corrections": found})
+            found = restoring.kept(session, listener_id)
+        exported: dict[str, Any] = msgspec.to_builtins({"corrections": found}, str_keys=True)
         return exported
+
+    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> int:
+        if len(corrections) > MAX_RESTORED:
+            raise InvalidRequest(f"restore at most {MAX_RESTORED} corrections at once")
+        with self.database.begin() as session:
+            return restoring.restore(session, listener_id, corrections)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[CatalogEvent]:
         with self.database.begin() as session:

@@ -174,9 +174,11 @@ def test_the_export_has_a_part_of_every_module(api: PublicApi, services: Contain
     assert exported.headers["Content-Disposition"].startswith("attachment")
     with zipfile.ZipFile(io.BytesIO(exported.body)) as archive:
         assert json.loads(archive.read("user.json"))["username"] == person.name
-        assert {"feedback.jsonl", "playcounts.jsonl", "pinned_recording.jsonl"} <= set(archive.namelist())
+        assert {"feedback.jsonl", "playcounts.jsonl", "corrections.jsonl", "pinned_recording.jsonl"} <= set(
+            archive.namelist()
+        )
         account = json.loads(archive.read("account.json"))
-    assert set(account) == {"accounts", "listens", "imports", "relays", "catalog", "library", "recommendations"}
+    assert set(account) == {"accounts", "listens", "imports", "relays", "library", "recommendations"}
     assert account["accounts"]["listener"]["name"] == person.name
 
 

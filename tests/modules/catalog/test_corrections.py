@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from app.composition import Container
@@ -14,6 +15,7 @@ from app.contracts.catalog import (
     CircularCorrection,
     CorrectionNotFound,
     InvalidCorrection,
+    KeptCorrection,
     Merge,
     ReassignArtist,
     RecordingNotFound,
@@ -24,7 +26,7 @@ from app.contracts.catalog import (
 from app.contracts.identity import artist_key, recording_key
 from app.contracts.listens import Entity, NewListen
 from app.kernel.context import acting_as
-from app.kernel.contract import Forbidden
+from app.kernel.contract import Forbidden, NotFound
 from tests.conftest import PublicApi
 from tests.support.people import Person, new_person
 from tests.support.waiting import eventually
@@ -365,3 +367,28 @@ def test_corrections_through_the_public_routes(services: Container, api: PublicA
     assert api.get(path, token=token).json == {"corrections": []}
     with acting_as(ear.person.actor):
         assert services.catalog.export_listener(ear.person.listener_id) == {"corrections": []}
+
+
+def test_corrections_are_taken_along_to_where_nobody_knows_the_names(services: Container, named: Names) -> None:
+    one, other, (a, b, c) = Ear(services), Ear(services), (named(name) for name in "ABC")
+    one.play((a, "Song"), (b, "Song"), (c, "Song"))
+    one.correct(Merge("artists", [artist_key(a)], artist_key(b)))
+    one.correct(Rename("recordings", recording_key(b, "Song"), "Its name"))
+    one.correct(ReassignArtist(recording_key(c, "Song"), named("D")))
+    one.sees("recordings", {"Its name": 2, "Song": 1})
+    with acting_as(one.person.actor):
+        exported = services.catalog.export_listener(one.person.listener_id)["corrections"]
+    kept = msgspec.convert(exported, list[KeptCorrection])
+    false = msgspec.structs.replace(kept[0], artists=dict.fromkeys(kept[0].artists, "Another"))
+    unnamed = msgspec.structs.replace(kept[1], recordings={})
+    with acting_as(other.person.actor):
+        who = other.person.listener_id
+        assert services.catalog.restore_corrections(who, [false, unnamed]) == 0
+        assert services.catalog.restore_corrections(who, kept) == 3
+        assert services.catalog.restore_corrections(who, kept) == 0
+        assert services.catalog.export_listener(who)["corrections"] == exported
+    other.play((a, "Song"), (b, "Song"), (c, "Song"))
+    other.sees("recordings", {"Its name": 2, "Song": 1})
+    assert other.top() == one.top()
+    with acting_as(one.person.actor), pytest.raises(NotFound):
+        services.catalog.restore_corrections(other.person.listener_id, kept)
