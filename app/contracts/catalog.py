@@ -278,8 +278,8 @@ class Catalog(Protocol):
         """A person's own corrections, as JSON values of KeptCorrection, oldest first."""
 
     @command(access=Access.OWNER, idempotent=True, timeout=30)
-    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> int:
-        """Keep up to 100 corrections of an export for their listener; how many are new.
+    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> list[bool]:
+        """Keep up to 100 corrections of an export for their listener; for each whether it is new.
 
         Those that do not go with what holds already, or whose names are not those of their keys, are passed over.
         """

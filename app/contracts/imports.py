@@ -31,6 +31,7 @@ class ImportCounts(Struct, frozen=True):
     playcounts: int = 0
     feedback: int = 0
     playlists: int = 0
+    corrections: int = 0
 
 
 class TopArtist(Struct, frozen=True):

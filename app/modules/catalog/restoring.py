@@ -41,22 +41,23 @@ def kept(session: Session, listener_id: UUID) -> list[KeptCorrection]:
     return found
 
 
-def restore(session: Session, listener_id: UUID, given: Sequence[KeptCorrection]) -> int:
-    """Keep corrections of a person; return how many are new. What does not go with those that hold is passed over."""
+def restore(session: Session, listener_id: UUID, given: Sequence[KeptCorrection]) -> list[bool]:
+    """Keep corrections of a person; return for each whether it is new, and goes with those that hold."""
     corrections.begin(session, listener_id)
-    new = 0
-    for each in given:
-        if _is_there(session, listener_id, each.act):
-            continue
-        try:
-            corrections.check(each.act)
-            stored = Stored(each.act, _facts(each))
-            corrections.fit(session, listener_id, stored)
-            corrections.keep(session, listener_id, stored, each.created_at)
-        except (AlreadyCorrected, CircularCorrection, InvalidCorrection):
-            continue
-        new += 1
-    return new
+    return [_restore(session, listener_id, each) for each in given]
+
+
+def _restore(session: Session, listener_id: UUID, given: KeptCorrection) -> bool:
+    if _is_there(session, listener_id, given.act):
+        return False
+    try:
+        corrections.check(given.act)
+        stored = Stored(given.act, _facts(given))
+        corrections.fit(session, listener_id, stored)
+        corrections.keep(session, listener_id, stored, given.created_at)
+    except (AlreadyCorrected, CircularCorrection, InvalidCorrection):
+        return False
+    return True
 
 
 def _is_there(session: Session, listener_id: UUID, act: Act) -> bool:

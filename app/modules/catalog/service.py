@@ -165,7 +165,7 @@ class CatalogService:
         exported: dict[str, Any] = msgspec.to_builtins({"corrections": found}, str_keys=True)
         return exported
 
-    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> int:
+    def restore_corrections(self, listener_id: UUID, corrections: list[KeptCorrection]) -> list[bool]:
         if len(corrections) > MAX_RESTORED:
             raise InvalidRequest(f"restore at most {MAX_RESTORED} corrections at once")
         with self.database.begin() as session:

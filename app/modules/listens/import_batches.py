@@ -17,7 +17,7 @@ from app.contracts.listens import FeedbackSet, Kind, NewPlaycount
 from app.kernel import feed
 from app.modules.listens import log
 from app.modules.listens import playcounts as totals
-from app.modules.listens.formats import Count, Item, Mix, Opinion, Play, Skipped
+from app.modules.listens.formats import Count, Fix, Item, Mix, Opinion, Play, Skipped
 from app.modules.listens.validation import Rejected, row_of
 
 TAKEN, KNOWN, SKIPPED = "taken", "there already", "skipped"
@@ -111,7 +111,7 @@ def _store_opinion(session: Session, item: Opinion, found: Import, now: datetime
 def counted(counts: ImportCounts, batch: Batch) -> ImportCounts:
     """Return the counts with a batch added."""
     found: Counter[str] = Counter()
-    names = {Play: "listens", Count: "playcounts", Opinion: "feedback", Mix: "playlists"}
+    names = {Play: "listens", Count: "playcounts", Opinion: "feedback", Mix: "playlists", Fix: "corrections"}
     for item, (outcome, _) in zip(batch.items, batch.outcomes, strict=True):
         name = {SKIPPED: "skipped", KNOWN: "duplicates"}.get(outcome) or names[type(item)]
         found[name] += 1

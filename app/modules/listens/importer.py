@@ -24,7 +24,7 @@ from app.kernel.clock import Clock
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
 from app.modules.listens import import_batches, imports, log
-from app.modules.listens.formats import History, Item, Mix, Unreadable, open_history
+from app.modules.listens.formats import Fix, History, Item, Mix, Unreadable, open_history
 from app.modules.listens.import_batches import KNOWN, SKIPPED, Batch, Preview
 from app.modules.listens.import_files import ImportFiles
 
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 5000
 UNDO_BATCH = 500
+FIXES = 100  # corrections in one call
 LOCK = text("select pg_try_advisory_lock(hashtextextended('import ' || :id, 0))")
 
 
@@ -121,6 +122,7 @@ class Importer:
                 return
             batch = import_batches.prepared(items, found, history.client, self.clock())
             made = self._make_playlists(batch, found.listener_id)
+            self._restore_corrections(batch, found.listener_id)
             with self.database.begin() as session:
                 if log.lock_listeners(session, [found.listener_id]):
                     raise NotWanted
@@ -169,6 +171,16 @@ class Importer:
                 there.add(_looks(playlist))
                 made.append(playlist.playlist_id)
         return made
+
+    def _restore_corrections(self, batch: Batch, listener_id: UUID) -> None:
+        """Let corrections hold again, outside the transaction: they stay when the import is undone."""
+        fixes = [(place, item.correction) for place, item in enumerate(batch.items) if isinstance(item, Fix)]
+        for start in range(0, len(fixes), FIXES):
+            part = fixes[start : start + FIXES]
+            are_new = self.services.catalog.restore_corrections(listener_id, [correction for _, correction in part])
+            for (place, _), is_new in zip(part, are_new, strict=True):
+                if not is_new:
+                    batch.outcomes[place] = (KNOWN, "")
 
     def _undo(self, found: Import, until: float) -> None:
         with self.database.begin() as session:

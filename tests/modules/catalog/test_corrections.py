@@ -383,9 +383,9 @@ def test_corrections_are_taken_along_to_where_nobody_knows_the_names(services: C
     unnamed = msgspec.structs.replace(kept[1], recordings={})
     with acting_as(other.person.actor):
         who = other.person.listener_id
-        assert services.catalog.restore_corrections(who, [false, unnamed]) == 0
-        assert services.catalog.restore_corrections(who, kept) == 3
-        assert services.catalog.restore_corrections(who, kept) == 0
+        assert services.catalog.restore_corrections(who, [false, unnamed]) == [False, False]
+        assert services.catalog.restore_corrections(who, kept) == [True] * 3
+        assert services.catalog.restore_corrections(who, kept) == [False] * 3
         assert services.catalog.export_listener(who)["corrections"] == exported
     other.play((a, "Song"), (b, "Song"), (c, "Song"))
     other.sees("recordings", {"Its name": 2, "Song": 1})

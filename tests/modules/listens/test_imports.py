@@ -13,6 +13,8 @@ import pytest
 
 from app.bench.system import Process, kill, start_worker
 from app.composition import Container
+from app.contracts.catalog import Merge, Rename
+from app.contracts.identity import artist_key
 from app.contracts.imports import ENDED, Import, ImportConflict, ImportNotFound, ImportTooLarge
 from app.contracts.listens import Listens, NewListen
 from app.kernel.context import SYSTEM, acting_as
@@ -269,10 +271,17 @@ def test_an_own_export_brings_everything_back(services: Container, tmp_path: Pat
         listens.set_feedback(one.listener_id, "recordings", first.recording_key, 1)
         listens.set_feedback(one.listener_id, "artists", first.artist_key, -1)
         services.playlists.create_playlist(one.listener_id, "Mine", "About it", True)
+        keys = [artist_key(f"Artist {n}") for n in range(3)]
+        eventually(lambda: len(services.catalog.get_artists(keys)) == 3)
+        with acting_as(one.actor):
+            services.catalog.add_correction("me", Merge("artists", [keys[0]], keys[1]))
+            services.catalog.add_correction("me", Rename("artists", keys[2], "Another name"))
+        eventually(lambda: listens.top(one.listener_id, "artists").total == 4)
         data = b"".join(chunks(services, one.listener_id))
         done = bring(listens, other.listener_id, data)
         assert done.state == "done"
         assert (done.counts.listens, done.counts.feedback, done.counts.playlists) == (60, 2, 1)
+        assert done.counts.corrections == 2
 
         def seen(who: UUID) -> object:
             history = listens.history(who, limit=1000).listens
@@ -284,4 +293,5 @@ def test_an_own_export_brings_everything_back(services: Container, tmp_path: Pat
                 [(p.name, p.description, p.is_public) for p in services.playlists.list_playlists(who)],
             )
 
-        assert seen(other.listener_id) == seen(one.listener_id)
+        eventually(lambda: seen(other.listener_id) == seen(one.listener_id))
+        assert listens.top(other.listener_id, "artists").items == listens.top(one.listener_id, "artists").items

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from app.modules.listens.formats import recognition
 from app.modules.listens.formats.archive import MAX_BYTES, MAX_RATIO, SMALL_BYTES, Archive
-from app.modules.listens.formats.items import Count, Item, Mix, MixEntry, Opinion, Play, Skipped, Unreadable, What
+from app.modules.listens.formats.items import Count, Fix, Item, Mix, MixEntry, Opinion, Play, Skipped, Unreadable, What
 from app.modules.listens.formats.reading import Reading
 
 FORMATS = ("listenbrainz", "lastfm", "spotify", "maloja", "koito", "youtube", "rockbox", "itunes", "tsv")
@@ -20,6 +20,7 @@ FORMATS = ("listenbrainz", "lastfm", "spotify", "maloja", "koito", "youtube", "r
 __all__ = [
     "FORMATS",
     "Count",
+    "Fix",
     "History",
     "Item",
     "Mix",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from app.contracts.catalog import KeptCorrection
 from app.contracts.listens import NewListen
 
 What = Literal["listen", "feedback", "playlist", "file"]
@@ -54,6 +55,13 @@ class Mix(NamedTuple):
     entries: list[MixEntry]
 
 
+class Fix(NamedTuple):
+    """A correction of names that the listener had made, of Segue's own export."""
+
+    place: str
+    correction: KeptCorrection
+
+
 class Skipped(NamedTuple):
     """Something that is not taken over, and why; `what` it would have been."""
 
@@ -62,7 +70,7 @@ class Skipped(NamedTuple):
     what: What = "listen"
 
 
-Item = Play | Count | Opinion | Mix | Skipped
+Item = Play | Count | Opinion | Mix | Fix | Skipped
 
 
 class Unreadable(Exception):

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 
+from app.contracts.catalog import KeptCorrection
 from app.contracts.listens import NewListen
 from app.modules.listens.formats import jspf
 from app.modules.listens.formats.adding_up import MAX_PLAYS, added_up
 from app.modules.listens.formats.archive import Member
-from app.modules.listens.formats.items import Count, Item, Opinion, Play, Skipped
+from app.modules.listens.formats.items import Count, Fix, Item, Opinion, Play, Skipped
 from app.modules.listens.formats.json_records import Broken, Record
 from app.modules.listens.formats.reading import (
     Bad,
@@ -29,7 +30,12 @@ from app.modules.listens.formats.reading import (
 LONGEST_KEY = 100
 MAX_FEEDBACK = 200_000  # held in memory until the listens that name it have been seen
 
-NAMED = {".jspf": "playlist", "playcounts.jsonl": "playcounts", "feedback.jsonl": "feedback"}
+NAMED = {
+    ".jspf": "playlist",
+    "playcounts.jsonl": "playcounts",
+    "feedback.jsonl": "feedback",
+    "corrections.jsonl": "corrections",
+}
 
 _INSIDE = re.compile(r'\s*\{.{0,200}?"(payload|listens)"\s*:\s*\[', re.DOTALL)
 _MONTH = re.compile(r"(?:^|/)listens/(\d{4})/(\d{1,2})\.jsonl$")
@@ -80,6 +86,7 @@ class _Playcount(msgspec.Struct):
 
 
 _decode_playcount = msgspec.json.Decoder(_Playcount).decode
+_decode_correction = msgspec.json.Decoder(KeptCorrection).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_feedback = msgspec.json.Decoder(_Feedback).decode
 _decode_mapping = msgspec.json.Decoder(_Mapping | None).decode
@@ -100,7 +107,7 @@ def part(path: str, head: str) -> str:
 
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
-    """Yield listens from old to new as far as the names of files tell, then feedback, play counts, playlists."""
+    """Yield listens from old to new as far as the names of files tell, then what else there is."""
     feedback = _FeedbackOf(reading)
     for member, what in members:
         if what == "feedback":
@@ -116,6 +123,8 @@ def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
             yield from added_up(reading, partial(_playcounts, member=member))
         elif what == "playlist":
             yield from jspf.read(reading, member)
+        elif what == "corrections":
+            yield from _corrections(reading, member)
 
 
 def _by_month(of: tuple[Member, str]) -> tuple[int, int, str]:
@@ -157,6 +166,15 @@ def _playcounts(reading: Reading, member: Member) -> Iterator[Item]:
             yield Skipped(place, "it is no play count as Segue writes it")
         except Bad as bad:
             yield Skipped(place, str(bad))
+
+
+def _corrections(reading: Reading, member: Member) -> Iterator[Item]:
+    for count, line in reading.raw_lines(member):
+        place = f"{member.name}:{count}"
+        try:
+            yield Fix(place, _decode_correction(line or b""))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            yield Skipped(place, "it is no correction as Segue writes it")
 
 
 def _looks_right(record: Record) -> bool:
