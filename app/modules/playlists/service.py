@@ -256,7 +256,13 @@ class PlaylistsService(Pushes):
     def has_traces(self, listener_id: UUID) -> bool:
         with self.database.begin() as session:
             found = session.execute(
-                text("select exists (select 1 from playlist where owner_id = :owner)"), {"owner": listener_id}
+                text(
+                    """
+                    select exists (select 1 from playlist where owner_id = :owner)
+                        or exists (select 1 from library where listener_id = :owner)
+                    """
+                ),
+                {"owner": listener_id},
             )
             return bool(found.scalar_one())
 

@@ -774,6 +774,10 @@ def test_who_is_erased_loses_the_library_too(
     playlist_id = playlist_of(services, person, NewEntry("Ada", "Song 1"))
     with acting_as(person.actor):
         services.playlists.push_playlist(person.listener_id, playlist_id)
+        services.playlists.delete_playlist(playlist_id)
+    with acting_as(SYSTEM):
+        assert services.playlists.has_traces(person.listener_id)
+    with acting_as(person.actor):
         services.accounts.delete_listener(person.listener_id)
 
     def left() -> int:
@@ -784,6 +788,8 @@ def test_who_is_erased_loses_the_library_too(
             return len(session.execute(text(query), {"id": person.listener_id}).all())
 
     eventually(lambda: left() == 0, within_s=10)
+    with acting_as(SYSTEM):
+        assert not services.playlists.has_traces(person.listener_id)
 
 
 def test_the_small_server_of_the_samples_works_too(services: Container, person: Person, data_dir: Path) -> None:
