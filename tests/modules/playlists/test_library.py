@@ -680,6 +680,23 @@ def test_an_error_that_comes_as_success_is_one(services: Container, api: PublicA
         assert content.decode() not in str(problem)
 
 
+def test_a_song_that_breaks_off_does_not_look_whole(
+    services: Container, api: PublicApi, person: Person, odd: Odd
+) -> None:
+    def break_off(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "audio/mpeg")
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.write(b"a" * 100_000)
+        handler.close_connection = True
+
+    connected(services, person, odd.url)
+    odd.stream = break_off
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        assert stream(api, person, recording_key("Ada", "Song 1")).data
+
+
 class Tap:
     """A song that flows for as long as somebody listens."""
 
