@@ -680,6 +680,18 @@ def test_an_error_that_comes_as_success_is_one(services: Container, api: PublicA
         assert content.decode() not in str(problem)
 
 
+def test_what_no_browser_plays_is_asked_for_as_mp3(
+    services: Container, api: PublicApi, person: Person, odd: Odd
+) -> None:
+    odd.songs = [song(1, path="Ada/Album/1.flac"), song(2, path="Ada/Album/2.WMA"), song(3)]
+    odd.stream = lambda handler: handler.send("audio/mpeg", b"sound")
+    connected(services, person, odd.url)
+    for number in (1, 2, 3):
+        assert stream(api, person, recording_key("Ada", f"Song {number}")).data == b"sound"
+    asked = [query for method, query in odd.asked if method == "stream"]
+    assert [query.get("format") for query in asked] == [None, ["mp3"], None]
+
+
 def test_a_song_that_breaks_off_does_not_look_whole(
     services: Container, api: PublicApi, person: Person, odd: Odd
 ) -> None:
