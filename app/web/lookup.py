@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from msgspec import Meta, Struct
 
 from app.contracts.catalog import ArtistNotFound
@@ -14,7 +14,7 @@ from app.kernel.contract import NotFound
 from app.kernel.http import parse_query
 from app.settings import Settings
 from app.web.library import playable
-from app.web.page import Answer, me, render
+from app.web.page import Answer, go, me, render
 from app.web.parts import gather
 
 RESULTS = 20
@@ -61,6 +61,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             if known:
                 raise NotFound("no artist of this key is known here")
             name = "An artist"
+        if known and known.value and known.value.artist.artist_key != key:
+            return go(url_for("web.artist", key=known.value.artist.artist_key))
         heard = {item.key for item in top.value or []}
         unheard = [r for r in known.value.recordings if r.recording_key not in heard] if known and known.value else []
         return render(

@@ -23,6 +23,9 @@ Place = Annotated[int, Meta(ge=0, le=100_000)]
 FORMATS: dict[str, Format] = {"jspf": "jspf", "xspf": "xspf", "m3u8": "m3u8"}
 
 
+MOST_NAMED = 1000  # entries that are shown as corrected; the catalog is asked once
+
+
 class CreateForm(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     artist: Text = ""
@@ -118,14 +121,18 @@ def add_lists(bp: Blueprint, services: Services) -> None:
     def playlist(playlist_id: UUID) -> Answer:
         found = services.playlists.get_playlist(playlist_id)
         is_own = found.playlist.owner_id == me()
-        library, push = gather(
-            partial(services.playlists.get_library, me()), partial(services.playlists.get_push, me(), playlist_id)
+        keys = list({entry.recording_key for entry in found.entries})[:MOST_NAMED]
+        shown, library, push = gather(
+            partial(services.catalog.resolve, "recordings", keys),
+            partial(services.playlists.get_library, me()),
+            partial(services.playlists.get_push, me(), playlist_id),
         )
         return render(
             "web/playlist.html",
             playlist=found.playlist,
             entries=found.entries,
             is_own=is_own,
+            shown={item.from_key: item for item in shown.value or []},
             library=library.value,
             server=server_name(library.value),
             push=push.value,

@@ -27,6 +27,7 @@ class Erasures(Part):
         with context.acting_as(context.SYSTEM):
             looks: dict[str, Callable[[], bool]] = {
                 "accounts": lambda: self._is_known(listener_id),
+                "catalog": lambda: services.catalog.has_traces(listener_id),
                 "listens": lambda: services.listens.has_traces(listener_id),
                 "recommendations": lambda: services.recommendations.has_traces(listener_id),
                 "playlists": lambda: services.playlists.has_traces(listener_id),

@@ -75,6 +75,8 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
         "accounts": account,
         "listens": heard["listens"],
         "imports": heard["imports"],
+        "relays": heard["relays"],
+        "catalog": services.catalog.export_listener(listener_id),
         "library": made["library"],
         "recommendations": services.recommendations.export_listener(listener_id),
     }
@@ -109,6 +111,7 @@ def _month(at: datetime) -> tuple[int, int]:
 
 
 def _listen(listen: Listen) -> dict[str, Any]:
+    sent = listen.sent or listen  # as it came, whatever corrections show it as
     extra = listen.extra or {}
     info = {key: value for key, value in extra.items() if key not in OWN_KEYS}
     if listen.duration_ms:
@@ -122,11 +125,11 @@ def _listen(listen: Listen) -> dict[str, Any]:
         "listened_at": int(listen.listened_at.timestamp()),
         "inserted_at": listen.inserted_at.timestamp() if listen.inserted_at else None,
         "track_metadata": {
-            "artist_name": listen.artist,
-            "track_name": listen.title,
+            "artist_name": sent.artist,
+            "track_name": sent.title,
             "release_name": listen.release,
             "additional_info": info,
-            "recording_msid": str(listen.recording_key),
+            "recording_msid": str(sent.recording_key),
             "mbid_mapping": None,
         },
     }

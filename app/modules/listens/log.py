@@ -255,15 +255,17 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
 
 
 # What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
-OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run")
+OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay")
 
 
 def has_traces(session: Session, listener_id: UUID) -> bool:
     """Say whether anything of a person is stored."""
     union = " union all ".join(f"select 1 from {table} where listener_id = :id" for table in OF_LISTENERS)  # noqa: S608
     events = "select 1 from event where payload->>'listener_id' = :text and payload->>'type' <> 'listener_forgotten'"
+    corrected = "select 1 from alias where scope = :id"
     found = session.execute(
-        text(f"select exists ({union} union all {events})"), {"id": listener_id, "text": str(listener_id)}
+        text(f"select exists ({union} union all {events} union all {corrected})"),
+        {"id": listener_id, "text": str(listener_id)},
     )
     return bool(found.scalar_one())
 

@@ -258,8 +258,9 @@ class PlaylistsService(Pushes):
             found = session.execute(
                 text(
                     """
-                    select exists (select 1 from playlist where owner_id = :owner)
-                        or exists (select 1 from library where listener_id = :owner)
+                    select exists (select 1 from playlist where owner_id = :owner
+                                   union all
+                                   select 1 from library where listener_id = :owner)
                     """
                 ),
                 {"owner": listener_id},

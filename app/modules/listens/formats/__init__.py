@@ -64,7 +64,7 @@ class History:
             yield from archive.refused
             parts = recognition.parts_of(archive, self.format)
             yield from recognition.READERS[self.format].read(reading, parts)
-            for member, _ in parts:
+            for member in archive.members:
                 if member.damage:
                     yield Skipped(member.name, member.damage, "file")
 
@@ -84,6 +84,8 @@ def open_history(path: Path, format: str = "auto", timezone: str = "UTC", now: d
         zone = ZoneInfo(timezone)
     except (ValueError, OSError, KeyError):
         raise Unreadable(f"{timezone[:60]!r} is not the name of a time zone.") from None
+    if format != "auto" and format not in FORMATS:
+        raise Unreadable(f"There is no format {format[:60]!r}: there are {', '.join(FORMATS)}.")
     with Archive(path) as archive:
         name = recognition.chosen(archive) if format == "auto" else format
         parts = recognition.parts_of(archive, name)

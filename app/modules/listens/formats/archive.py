@@ -7,13 +7,14 @@ take any amount of memory are refused, and so is what expands far more than text
 import gzip
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import Protocol
 
 from app.modules.listens.formats.items import Skipped, Unreadable
 from app.modules.listens.formats.text import decode, utf8
@@ -23,10 +24,19 @@ HEAD_BYTES = 1 << 14
 MAX_DIRECTORY_BYTES = 8 << 20  # some 60,000 files; parsed it takes about ten times as much
 MAX_MEMBERS = 20_000
 MAX_BYTES = 16 << 30  # of all that is read; a million listens are about half a GB
-MAX_RATIO = 200  # JSON and CSV reach 10 to 60, a bomb a thousand
+MAX_RATIO = 400  # JSON and CSV reach 10 to 60, a bomb a thousand
 SMALL_BYTES = 4 << 20  # too little to hurt, whatever the ratio
 
-DAMAGE = (zlib.error, EOFError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+DAMAGE = (
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!": "RAR",
@@ -58,7 +68,7 @@ class Member:
 
     def position(self, read: int) -> int:
         """Return how much of `size` is behind us after `read` bytes of text."""
-        return read
+        return min(read, self.size)
 
 
 class _Plain(Member):
@@ -74,17 +84,16 @@ class _Gzipped(Member):
     def __init__(self, path: Path) -> None:
         super().__init__(path.name.removesuffix(".gz"), path.stat().st_size)
         self.path = path
-        self._raw: IO[bytes] | None = None
+        self._raw: io.FileIO | None = None
 
     def open(self) -> Opened:
-        self._raw = self.path.open("rb")
-        return gzip.GzipFile(fileobj=self._raw)
+        self._raw = io.FileIO(self.path)
+        opened = gzip.GzipFile(fileobj=self._raw)
+        opened.myfileobj = self._raw  # closed with it
+        return opened
 
     def position(self, read: int) -> int:
-        position = self._raw.tell() if self._raw and not self._raw.closed else 0
-        if read > max(SMALL_BYTES, MAX_RATIO * position):
-            raise ValueError("it expands far more than text does")
-        return position
+        return self._raw.tell() if self._raw and not self._raw.closed else self.size
 
 
 class _Zipped(Member):
@@ -196,26 +205,29 @@ def pieces(member: Member) -> Iterator[bytes]:
         while True:
             try:
                 piece = file.read1(PIECE_BYTES)
-                read += len(piece)
-                member.position(read)
             except DAMAGE as error:
                 member.damage = _told(error)
                 return
             if not piece:
                 return
+            read += len(piece)
+            if read > max(SMALL_BYTES, MAX_RATIO * member.position(read)):
+                member.damage = "it expands far more than text does: the rest is not read"
+                return
             yield piece
 
 
 def head_of(member: Member) -> str:
-    """Return the first characters of a member, empty where it can't be read."""
-    data = b""
+    """Return the first characters of a member, empty where it is no text or can't be read (`damage` tells)."""
+    data, member.damage = b"", ""
     try:
         with closing(member.open()) as file:
             while len(data) < HEAD_BYTES and (piece := file.read1(HEAD_BYTES - len(data))):
                 data += piece
-    except DAMAGE:
-        pass
-    return decode(b"".join(utf8([data])))[0]
+    except DAMAGE as error:
+        member.damage = _told(error)
+    text = decode(b"".join(utf8([data])))[0]
+    return "" if "\0" in text else text
 
 
 def printable(name: str) -> str:
@@ -226,6 +238,4 @@ def printable(name: str) -> str:
 def _told(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "the file is incomplete: its end is missing"
-    if isinstance(error, ValueError) and str(error).startswith("it "):
-        return f"{error}: the rest is not read"
     return "the file is damaged: what follows can't be read"

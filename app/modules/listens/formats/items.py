@@ -16,7 +16,10 @@ class Play(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How often something was played in all, as a library counts it; two rows may be one recording: they add up."""
+    """How often a recording or, with an empty title, an artist was played in all.
+
+    A library counts rows, two of which may be one recording: they add up.
+    """
 
     place: str
     artist: str

@@ -7,15 +7,16 @@ parsed one by one: memory stays bounded, a broken one costs only itself, and a d
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from xml.etree.ElementTree import ParseError, fromstring
 
+from app.modules.listens.formats.adding_up import MAX_PLAYS, added_up
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Opinion, Skipped, Unreadable
-from app.modules.listens.formats.json_records import WINDOW
+from app.modules.listens.formats.json_records import WINDOW, Broken
 from app.modules.listens.formats.reading import Bad, Reading, name, number
 from app.modules.listens.formats.text import texts
 
-MAX_PLAYS = 100_000_000
 NOT_MUSIC = ("Podcast", "Movie", "TV Show", "Music Video", "Has Video", "Audiobook", "Book")
 
 _BEGIN = re.compile(r"<key>\d+</key>\s*<dict>")
@@ -34,41 +35,46 @@ def part(path: str, head: str) -> str:
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
     for member, _ in members:
-        for count, record in enumerate(_records(reading, member), 1):
-            place = f"{member.name}:{count}"
-            try:
-                fields = _fields(record)
-                yield from _items(place, fields)
-            except Bad as bad:
-                yield Skipped(place, str(bad))
+        yield from added_up(reading, partial(_library, member=member))
 
 
-def _records(reading: Reading, member: Member) -> Iterator[str | None]:
-    """Yield the text of each track, None for one that is broken."""
+def _library(reading: Reading, member: Member) -> Iterator[Item]:
+    for count, record in enumerate(_records(reading, member), 1):
+        place = f"{member.name}:{count}"
+        try:
+            yield from _items(place, _fields(record))
+        except Bad as bad:
+            yield Skipped(place, str(bad))
+
+
+def _records(reading: Reading, member: Member) -> Iterator[str | Broken]:
+    """Yield the text of each track."""
     rest = ""
     for text in texts(reading.pieces(member), reading.note):
         *ended, rest = (rest + text).split(_END)
         for segment in ended:
             playlists = _PLAYLISTS.search(segment)
             begins = list(_BEGIN.finditer(segment, 0, playlists.start() if playlists else len(segment)))
-            for _ in begins[:-1] if not playlists else begins:
-                yield None
+            whole = begins.pop() if begins and not playlists else None
+            yield from [Broken("it is not valid XML")] * len(begins)
             if playlists:
                 return
-            if begins:
-                yield segment[begins[-1].end() :]
+            if whole:
+                yield segment[whole.end() :]
         if len(rest) > WINDOW:
-            rest = rest[-1000:]
-    if _BEGIN.search(rest):
-        yield None
+            if _BEGIN.search(rest):
+                yield Broken("it is not valid XML")
+            rest = ""
+    if "</plist>" not in rest:
+        yield Broken("the file ends before its list does: what followed is missing")
 
 
-def _fields(record: str | None) -> dict[str, str]:
-    if record is None:
-        raise Bad("it is not valid XML")
+def _fields(record: str | Broken) -> dict[str, str]:
+    if isinstance(record, Broken):
+        raise Bad(str(record))
     try:
         found = list(fromstring(f"<dict>{record}</dict>"))  # noqa: S314  no declaration can stand inside an element
-    except (ParseError, ValueError):
+    except (ParseError, ValueError, RecursionError):
         raise Bad("it is not valid XML") from None
     return {key.text or "": value.text or value.tag for key, value in zip(found[::2], found[1::2], strict=False)}
 

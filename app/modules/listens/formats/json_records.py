@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-WINDOW = 1 << 20  # characters: no record is longer
+WINDOW = 1 << 20  # characters: no listen is longer
 MAX_ATTEMPTS = 100_000  # at finding the next record, in one file: more is not a damaged export but an attack
 
 _BETWEEN = re.compile(r"[\s,]*")
@@ -27,14 +27,14 @@ class Broken(str):
 
 
 def records(
-    texts: Iterable[str], looks_right: LooksRight, inside: str | None = None
+    texts: Iterable[str], looks_right: LooksRight, inside: str | None = None, *, longest: int = WINDOW
 ) -> Iterator[tuple[int, Record | Broken]]:
     """Yield the records and their numbers, from 1.
 
     They are in the array (or arrays) called `inside`, or without it at the top: an array, several, or one after the
-    other.
+    other. A record has at most `longest` characters, and the larger it is the more memory is needed.
     """
-    window = _Window(texts)
+    window = _Window(texts, longest)
     if inside is None:
         yield from _array(window, looks_right, at_top=True)
         return
@@ -48,8 +48,9 @@ def records(
 class _Window:
     """The text from here on, as far as it is read, and what was met so far."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], longest: int) -> None:
         self.texts = iter(texts)
+        self.longest = longest
         self.text = ""
         self.at = 0
         self.has_ended = False
@@ -59,12 +60,12 @@ class _Window:
         self.more()
 
     def more(self) -> bool:
-        """Read on where less than a window is left; False where that brings nothing."""
+        """Read on where less is left than a record may have; False where that brings nothing."""
         left = len(self.text) - self.at
-        if self.has_ended or left >= WINDOW:
+        if self.has_ended or left >= self.longest:
             return False
         parts, size = [self.text[self.at :]], left
-        while size < 2 * WINDOW:
+        while size < 2 * max(WINDOW, left):
             part = next(self.texts, None)
             if part is None:
                 self.has_ended = True
@@ -112,22 +113,31 @@ def _array(
         if window.text[window.at] == "]":
             window.at += 1
             return
+        record, end = _decoded(window)
+        if record is None:
+            yield window.broken("it is not valid JSON")
+            if not _resume(window, looks_right):
+                break
+            continue
+        window.at = end
+        window.number += 1
+        yield window.number, record
+        if is_single:
+            return
+    if window.attempts >= MAX_ATTEMPTS:
+        yield window.broken("too much of the file is broken: the rest is not read")
+
+
+def _decoded(window: _Window) -> tuple[Record | None, int]:
+    """Return the record that begins here, None where it is broken, and where it ends."""
+    while True:
         try:
             record, end = _DECODE(window.text, window.at)
         except (ValueError, RecursionError):
             if window.more():  # it may only have been cut
                 continue
-            record = None
-        if isinstance(record, dict):
-            window.at = end
-            window.number += 1
-            yield window.number, record
-            if is_single:
-                return
-            continue
-        yield window.broken("it is not valid JSON")
-        if not _resume(window, looks_right):
-            return
+            return None, 0
+        return (record if isinstance(record, dict) else None), end
 
 
 def _resume(window: _Window, looks_right: LooksRight) -> bool:
@@ -140,14 +150,9 @@ def _resume(window: _Window, looks_right: LooksRight) -> bool:
             if window.more():
                 continue
             return False
-        try:
-            record, _ = _DECODE(window.text, start)
-        except (ValueError, RecursionError):
-            if window.more():
-                continue
-            record = None
         window.attempts += 1
-        if isinstance(record, dict) and looks_right(record):
+        record, _ = _decoded(window)
+        if record is not None and looks_right(record):
             return True
         window.at += 1
     window.at, window.has_ended = len(window.text), True

@@ -4,7 +4,6 @@
 as JSON (ghan.nl); `Artist,Album,Track,Date` (the dump); scrobbles as JSON (lastfmstats). Times are UTC.
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -31,18 +30,14 @@ def part(path: str, head: str) -> str:
 
 
 def _table_part(head: str) -> str:
-    lines = [line for line in head.splitlines()[:20] if line.strip()]
     delimiter = table.delimiter_of(head)
-    try:
-        found = [table.cells(line, delimiter) for line in lines]
-    except csv.Error:
-        found = [line.split(delimiter) for line in lines]
+    rows = [table.parsed(line, delimiter) for line in head.splitlines()[:20] if line.strip()]
+    found = [row for row in rows if isinstance(row, list) and row]
     header = {cell.split("#")[0].strip().lower() for cell in found[0]} if found else set()
-    if {"artist", "track"} <= header and ({"uts"} <= header or {"album", "date"} <= header):
+    if {"artist", "track"} <= header and ("uts" in header or {"album", "date"} <= header):
         return "table"
-    if delimiter != "\t" and any(len(row) == 4 and _TIME.fullmatch(row[3].strip()) for row in found):
-        return "plain"
-    return ""
+    is_plain = delimiter != "\t" and any(len(row) in (3, 4) and _TIME.fullmatch(row[-1].strip()) for row in found)
+    return "plain" if is_plain else ""
 
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:

@@ -3,26 +3,42 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Annotated, Any
 
 import msgspec
 
 from app.contracts.listens import NewListen
 from app.modules.listens.formats import jspf
+from app.modules.listens.formats.adding_up import MAX_PLAYS, added_up
 from app.modules.listens.formats.archive import Member
-from app.modules.listens.formats.items import Item, Opinion, Play, Skipped
+from app.modules.listens.formats.items import Count, Item, Opinion, Play, Skipped
 from app.modules.listens.formats.json_records import Broken, Record
-from app.modules.listens.formats.reading import Bad, Reading, mbid, milliseconds, name, number, optional, seconds_of
+from app.modules.listens.formats.reading import (
+    Bad,
+    Reading,
+    mbid,
+    milliseconds,
+    name,
+    names_of,
+    number,
+    optional,
+    seconds_of,
+)
 
+LONGEST_KEY = 100
 MAX_FEEDBACK = 200_000  # held in memory until the listens that name it have been seen
 
+NAMED = {".jspf": "playlist", "playcounts.jsonl": "playcounts", "feedback.jsonl": "feedback"}
+
+_INSIDE = re.compile(r'\s*\{.{0,200}?"(payload|listens)"\s*:\s*\[', re.DOTALL)
 _MONTH = re.compile(r"(?:^|/)listens/(\d{4})/(\d{1,2})\.jsonl$")
 # What says who or where somebody is; an additional_info may hold anything.
 _PERSONAL = re.compile(
     r"(client|remote|listener)?ip(v[46]|add?r|address)?(decrypted)?|useragent.*|user|userid|username|e?mail|emailaddress"
     r"|.*device.*|(conn)?country(code)?|city|region|lat(itude)?|lon(gitude)?|geo.*|location|platform|host(name)?|phone.*"
 )
+_NESTING = frozenset({dict, list})
 _NOT_WANTED = {"recording_msid", "artist_msid", "release_msid", "duration", "duration_ms", "recording_mbid"}
 
 
@@ -55,6 +71,15 @@ class _Feedback(msgspec.Struct):
     kind: str | None = None
 
 
+class _Playcount(msgspec.Struct):
+    """A line of playcounts.jsonl, of Segue's own export; without a title it is of an artist."""
+
+    artist: str
+    plays: Annotated[int, msgspec.Meta(ge=1, le=MAX_PLAYS)]
+    title: str | None = None
+
+
+_decode_playcount = msgspec.json.Decoder(_Playcount).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_feedback = msgspec.json.Decoder(_Feedback).decode
 _decode_mapping = msgspec.json.Decoder(_Mapping | None).decode
@@ -62,21 +87,20 @@ _decode_mapping = msgspec.json.Decoder(_Mapping | None).decode
 
 def part(path: str, head: str) -> str:
     """Return which part of an export this file is."""
-    start = head.lstrip()[:1]
-    if path.endswith(".jspf") and '"playlist"' in head:
-        return "playlist"
+    for ending, what in NAMED.items():
+        if path.endswith(ending):
+            return what
     if '"track_metadata"' in head and '"listened_at"' in head:
-        is_array = start == "[" or re.match(r'\s*\{\s*"(payload|listen_type|listens)"', head)
+        is_array = head.lstrip().startswith("[") or _INSIDE.match(head)
         return "array" if is_array else "lines"
     if _MONTH.search(path):
         return "lines"
-    if start == "{" and '"score"' in head and ('"recording_msid"' in head or '"recording_mbid"' in head):
-        return "feedback"
-    return ""
+    has_id = '"recording_msid"' in head or '"recording_mbid"' in head
+    return "feedback" if has_id and '"score"' in head and head.lstrip().startswith("{") else ""
 
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
-    """Yield listens from old to new as far as the names of files tell, then feedback, then playlists."""
+    """Yield listens from old to new as far as the names of files tell, then feedback, play counts, playlists."""
     feedback = _FeedbackOf(reading)
     for member, what in members:
         if what == "feedback":
@@ -88,7 +112,9 @@ def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
             yield from _array(reading, member, feedback)
     yield from feedback.resolved()
     for member, what in members:
-        if what == "playlist":
+        if what == "playcounts":
+            yield from added_up(reading, partial(_playcounts, member=member))
+        elif what == "playlist":
             yield from jspf.read(reading, member)
 
 
@@ -110,8 +136,8 @@ def _lines(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterato
 
 
 def _array(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterator[Item]:
-    inside = _inside(reading.head(member))
-    for count, record in reading.records(member, _looks_right, inside):
+    inside = _INSIDE.match(reading.head(member))
+    for count, record in reading.records(member, _looks_right, inside and inside[1]):
         place = f"{member.name}:{count}"
         try:
             if isinstance(record, Broken):
@@ -121,9 +147,16 @@ def _array(reading: Reading, member: Member, feedback: "_FeedbackOf") -> Iterato
             yield Skipped(place, str(bad))
 
 
-def _inside(head: str) -> str | None:
-    found = re.match(r'\s*\{.{0,200}?"(payload|listens)"\s*:\s*\[', head, re.DOTALL)
-    return found[1] if found else None
+def _playcounts(reading: Reading, member: Member) -> Iterator[Item]:
+    for count, line in reading.raw_lines(member):
+        place = f"{member.name}:{count}"
+        try:
+            found = _decode_playcount(line or b"")
+            yield Count(place, name(found.artist, "artist"), optional(found.title) or "", found.plays)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            yield Skipped(place, "it is no play count as Segue writes it")
+        except Bad as bad:
+            yield Skipped(place, str(bad))
 
 
 def _looks_right(record: Record) -> bool:
@@ -164,18 +197,25 @@ def _listen(reading: Reading, line: _Line, feedback: "_FeedbackOf") -> NewListen
         artist,
         title,
         optional(metadata.release_name),
-        None,
+        _release_artist(info) if info else None,
         duration_ms,
         mbid(recording_mbid) if recording_mbid else None,
         _useful(info) if info else None,
     )
 
 
+def _release_artist(info: dict[str, Any]) -> str | None:
+    found = optional(info.get("release_artist_name")) or optional(info.get("albumartist"))
+    return found or ", ".join(names_of(info.get("release_artist_names"))) or None
+
+
 def _useful(info: dict[str, Any]) -> dict[str, Any] | None:
     """Return an additional_info without what is empty, kept elsewhere or personal."""
-    kept = {key: value for key, value in info.items() if _is_kept(key) and value not in (None, "", [])}
+    kept = {
+        key: value for key, value in info.items() if (value or value == 0) and len(key) <= LONGEST_KEY and _is_kept(key)
+    }
     for key, value in kept.items():
-        if isinstance(value, dict | list):
+        if type(value) is dict or (type(value) is list and not _NESTING.isdisjoint(map(type, value))):
             kept[key] = _without_personal(value)
     return kept or None
 

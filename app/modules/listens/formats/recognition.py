@@ -55,6 +55,8 @@ def _why_not(archive: Archive) -> str:
         if archive.refused:
             return f"Nothing in the zip can be read: {archive.refused[0].place}: {archive.refused[0].reason}."
         return "The zip is empty."
+    if any(member.damage for member in archive.members):
+        return "The file is damaged or incomplete: make or download it again."
     heads = [head_of(member)[:2000].lower() for member in archive.members[:50]]
     if any("<html" in head or "<!doctype html" in head for head in heads):
         return "This is a web page. If it is from Google Takeout, ask there for the history as JSON."

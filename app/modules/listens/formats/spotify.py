@@ -16,6 +16,7 @@ from app.modules.listens.formats.reading import Bad, Reading, name, number, opti
 from app.modules.listens.formats.seen import Seen
 
 SHORT_MS = 30_000
+LONGEST_PLAYLIST = 8 << 20  # characters: Spotify allows 10,000 tracks
 CUT_SHORT = {
     *("fwdbtn", "backbtn", "clickrow", "clickside", "endplay", "playbtn", "remote", "logout", "popup", "trackerror"),
     *("unexpected-exit", "unexpected-exit-while-paused", "unknown", "", None),
@@ -145,7 +146,7 @@ def _played_ms(value: object) -> int:
 
 def _extra(uri: object, played_ms: int) -> dict[str, object]:
     extra: dict[str, object] = {"duration_played": played_ms // 1000}
-    if isinstance(uri, str) and uri.startswith("spotify:track:") and uri[14:].isalnum():
+    if isinstance(uri, str) and uri.startswith("spotify:track:") and uri[14:].isalnum() and len(uri) < 60:
         extra["spotify_id"] = "https://open.spotify.com/track/" + uri[14:]
     return extra
 
@@ -162,7 +163,9 @@ def _liked(reading: Reading, member: Member) -> Iterator[Item]:
 
 
 def _playlists(reading: Reading, member: Member) -> Iterator[Item]:
-    for count, record in reading.records(member, lambda record: "items" in record, "playlists"):
+    for count, record in reading.records(
+        member, lambda record: "items" in record, "playlists", longest=LONGEST_PLAYLIST
+    ):
         place = f"{member.name}:{count}"
         items = record.get("items") if not isinstance(record, Broken) else None
         if isinstance(record, Broken) or not isinstance(items, list):

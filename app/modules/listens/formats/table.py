@@ -2,19 +2,19 @@
 
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from app.contracts.listens import NewListen
+from app.modules.listens.formats.adding_up import MAX_PLAYS
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Count, Item, Play, Skipped
 from app.modules.listens.formats.json_records import Broken
 from app.modules.listens.formats.reading import Bad, Reading, extra_of, mbid, milliseconds, name, number, optional
 
 MAX_LINES = 8  # of one row, where quoted text holds line breaks; a quote that never closes costs only its own line
-MAX_PLAYS = 100_000_000
 
 # By what a column may be called, the better name first.
 COLUMNS = {
@@ -58,9 +58,15 @@ def columns_of(row: list[str]) -> Columns:
 
 
 def delimiter_of(head: str) -> str:
-    """Return the delimiter of a table: the most frequent one of its first line that says something."""
-    line = next((line for line in head.splitlines() if line.strip() and not line.startswith("# ")), "")
-    return max("\t,;|", key=line.count)
+    """Return the delimiter of a table: the one that cuts most of its first lines into equally many cells."""
+    lines = [line for line in head.splitlines()[:20] if line.strip()]
+
+    def agreement(delimiter: str) -> tuple[int, int]:
+        counts = Counter(len(row) for line in lines if isinstance(row := parsed(line, delimiter), list))
+        cut = {count: rows for count, rows in counts.items() if count > 1}
+        return max(((rows, count) for count, rows in cut.items()), default=(0, 0))
+
+    return max("\t,;|", key=agreement)
 
 
 def cells(line: str, delimiter: str) -> list[str]:
@@ -84,7 +90,7 @@ def rows(reading: Reading, member: Member, delimiter: str) -> Iterator[tuple[int
         if not ahead:
             return
         count, line = ahead.popleft()
-        row = Broken("the line is too long") if line is None else _parsed(reading.text(line), delimiter)
+        row = Broken("the line is too long") if line is None else parsed(reading.text(line), delimiter)
         if row is None and line is not None:
             ahead.extend(islice(source, MAX_LINES - len(ahead)))
             following = [reading.text(line) for _, line in ahead if line is not None]
@@ -94,7 +100,7 @@ def rows(reading: Reading, member: Member, delimiter: str) -> Iterator[tuple[int
         yield count, row or []
 
 
-def _parsed(text: str, delimiter: str) -> list[str] | Broken | None:
+def parsed(text: str, delimiter: str) -> list[str] | Broken | None:
     """Return the cells of a row, None where a quote stays open."""
     try:
         return cells(text, delimiter)
@@ -111,7 +117,7 @@ def _over_lines(text: str, following: list[str], delimiter: str) -> tuple[list[s
     """Return the row that begins in `text`, and how many of the lines after it are part of it."""
     for used, line in enumerate(following, 1):
         text += "\n" + line
-        if (row := _parsed(text, delimiter)) is not None:
+        if (row := parsed(text, delimiter)) is not None:
             return row, used
     return Broken("a quote in it is never closed"), 0
 
@@ -137,7 +143,7 @@ def _item(reading: Reading, place: str, row: list[str], columns: Columns, is_loc
         at = columns.get(column, -1)
         return row[at] if 0 <= at < len(row) else ""
 
-    if len(row) <= max(columns[column] for column in ("artist", "title") if column in columns):
+    if len(row) <= max((columns[column] for column in ("artist", "title") if column in columns), default=0):
         raise Bad("it has too few columns")
     artist, title = name(cell("artist"), "artist"), name(cell("title"), "recording")
     if "time" not in columns:

@@ -5,8 +5,10 @@ Separated by tabs, commas or semicolons. A table without times but with plays ho
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 
 from app.modules.listens.formats import table
+from app.modules.listens.formats.adding_up import added_up
 from app.modules.listens.formats.archive import Member
 from app.modules.listens.formats.items import Item
 from app.modules.listens.formats.reading import Bad, Reading, parsed_time
@@ -25,8 +27,9 @@ def part(path: str, head: str) -> str:
         except csv.Error:
             continue
         columns = table.columns_of(row)
-        if {"artist", "title"} <= columns.keys() and ("time" in columns or "plays" in columns):
-            return "table" if count == 0 else ""
+        if {"artist", "title"} <= columns.keys() and not columns.keys().isdisjoint({"time", "plays"}):
+            kind = "table" if "time" in columns else "counts"
+            return kind if count == 0 else ""
         if delimiter == "\t" and len(row) >= 3 and row[1].strip() and row[2].strip() and _is_time(row[0]):
             return "plain"
     return ""
@@ -41,4 +44,7 @@ def _is_time(cell: str) -> bool:
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
     for member, what in members:
-        yield from table.items(reading, member, WITHOUT_HEADER if what == "plain" else None, is_local=True)
+        if what == "counts":
+            yield from added_up(reading, partial(table.items, member=member, columns=None, is_local=True))
+        else:
+            yield from table.items(reading, member, WITHOUT_HEADER if what == "plain" else None, is_local=True)

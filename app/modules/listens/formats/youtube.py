@@ -1,7 +1,6 @@
 """YouTube Music, from Google Takeout's watch-history.json, in the language of the account."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import takewhile
 
@@ -11,42 +10,13 @@ from app.modules.listens.formats.items import Item, Play, Skipped
 from app.modules.listens.formats.json_records import Broken, Record
 from app.modules.listens.formats.reading import Bad, Reading, name
 
-# What Google writes around the title, before or behind it.
-BEFORE = (
-    *("Watched ", "Listened to ", "Vous avez regardé ", "A regardé ", "Has visto ", "Se miró ", "Visto ", "Viste "),
-    *("Hai guardato ", "Você assistiu a ", "Você assistiu ", "Assistiu a ", "Visualizou ", "Bekeken: ", "Obejrzano: "),
-    *(
-        "Obejrzany film: ",
-        "Tittade på ",
-        "Har tittat på ",
-        "Så ",
-        "Du så ",
-        "Har set ",
-        "Просмотрено: ",
-        "Вы посмотрели ",
-    ),
-    *(
-        "Вы посмотрели видео ",
-        "Переглянуто ",
-        "İzlendi: ",
-        "Menonton ",
-        "Đã xem ",
-        "Zhlédnuto: ",
-        "Megnézve: ",
-        "已观看 ",
-    ),
-    *("观看了 ", "已觀看 ", "觀看了 ", "Katsottu: ", "Katsoit videon ", "S'ha visualitzat ", "Ați vizionat ", "ดู "),
-)
-BEHIND = (
-    " angesehen",
-    " gesehen",
-    " bekeken",
-    " を視聴しました",
-    "を視聴しました",
-    "을(를) 시청함",
-    " 시청함",
-    " izlendi",
-    " adlı videoyu izlediniz",
+# What Google writes around a title, before or behind it; the longer first, where one begins with another.
+_VERB = re.compile(
+    r"^(?:Watched|Listened to|Vous avez regardé|A regardé|Has visto|Se miró|Visto|Viste|Hai guardato|Você assistiu a"
+    r"|Você assistiu|Assistiu a|Visualizou|Bekeken:|Obejrzano film:|Obejrzano:|Tittade på|Har tittat på|Har set"
+    r"|Вы посмотрели видео|Вы посмотрели|Просмотрено:|Переглянуто|İzlendi:|Menonton|Đã xem|Zhlédnuto:|Megnézve:"
+    r"|Katsottu:|Katsoit videon|S'ha visualitzat|Ați vizionat|已观看|观看了|已觀看|觀看了|ดู) (?=.)"
+    r"|(?<=.)(?: adlı videoyu izlediniz| angesehen| gesehen| bekeken| ?を視聴しました|을\(를\) 시청함| izlendi)$"
 )
 LEARNED_FROM = 200
 ENOUGH = 8  # different titles, before what they have in common is taken for a verb
@@ -66,13 +36,13 @@ def part(path: str, head: str) -> str:
 
 def read(reading: Reading, members: list[tuple[Member, str]]) -> Iterator[Item]:
     for member, _ in members:
-        before, behind = _learned(reading, member)
+        around = _around(reading, member)
         for count, record in reading.records(member, _looks_right):
             place = f"{member.name}:{count}"
             try:
                 if isinstance(record, Broken):
                     raise Bad(str(record))
-                yield Play(place, _listen(reading, record, before, behind))
+                yield Play(place, _listen(reading, record, around))
             except Bad as bad:
                 yield Skipped(place, str(bad))
 
@@ -81,7 +51,7 @@ def _looks_right(record: Record) -> bool:
     return "header" in record and "time" in record
 
 
-def _listen(reading: Reading, record: Record, before: tuple[str, ...], behind: tuple[str, ...]) -> NewListen:
+def _listen(reading: Reading, record: Record, around: re.Pattern[str]) -> NewListen:
     title, url = record.get("title"), record.get("titleUrl")
     if record.get("header") != "YouTube Music":
         raise Bad("it was watched in YouTube, not in YouTube Music")
@@ -92,7 +62,7 @@ def _listen(reading: Reading, record: Record, before: tuple[str, ...], behind: t
     return NewListen(
         listened_at=reading.iso(record.get("time")),
         artist=name(_TOPIC.sub("", name(channel, "artist")), "artist"),
-        title=name(_without_verb(name(title, "recording"), before, behind), "recording"),
+        title=name(_bare(name(title, "recording"), around), "recording"),
         extra={"origin_url": f"https://music.youtube.com/watch?v={found[1]}"} if found else None,
     )
 
@@ -102,32 +72,28 @@ def _channel(subtitles: object) -> object:
     return first.get("name") if isinstance(first, dict) else None
 
 
-def _without_verb(title: str, before: tuple[str, ...], behind: tuple[str, ...]) -> str:
-    for verb in before:
-        if title.startswith(verb) and len(title) > len(verb):
-            return title[len(verb) :]
-    for verb in behind:
-        if title.endswith(verb) and len(title) > len(verb):
-            return title[: -len(verb)].strip('「」『』„“"')
-    return title
+def _bare(title: str, around: re.Pattern[str]) -> str:
+    bare = around.sub("", title)
+    return (
+        bare.strip("「」『』„“") if bare != title and title[0] in "「『„" else bare
+    )  # quoted by Google, not by the artist
 
 
-def _learned(reading: Reading, member: Member) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what stands before and behind titles: the known verbs, or in another language what all have in common."""
-    titles: Counter[str] = Counter()
-    glance = Reading(reading.zone, reading.now)
-    for count, record in glance.records(member, _looks_right):
+def _around(reading: Reading, member: Member) -> re.Pattern[str]:
+    """Return what stands around titles: a known verb, or in another language what all have in common."""
+    titles: set[str] = set()
+    for count, record in reading.glance().records(member, _looks_right):
         if not isinstance(record, Broken) and record.get("header") == "YouTube Music" and record.get("subtitles"):
-            titles[str(record.get("title"))] += 1
+            titles.add(str(record.get("title")))
         if count >= LEARNED_FROM:
             break
-    unknown = [title for title in titles if _without_verb(title, BEFORE, BEHIND) == title]
+    unknown = [title for title in titles if not _VERB.search(title)]
     if len(unknown) < max(ENOUGH, len(titles) * 0.9):
-        return BEFORE, BEHIND
+        return _VERB
     before, behind = _common(unknown), _common([title[::-1] for title in unknown])[::-1]
     before, behind = before[: before.rfind(" ") + 1], behind[behind.find(" ") :] if " " in behind else ""
     reading.note(f"Titles were taken to be what stands between {before!r} and {behind!r}.")
-    return (before,) if before else (), (behind,) if behind else ()
+    return re.compile(f"^{re.escape(before)}(?=.)|(?<=.){re.escape(behind)}$")
 
 
 def _common(texts: list[str]) -> str:
