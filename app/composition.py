@@ -51,7 +51,7 @@ MODULES: dict[str, type] = {
     "playlists": Playlists,
 }
 
-LOG_OWNERS = ("accounts", "listens", "training")
+LOG_OWNERS = ("accounts", "catalog", "listens", "training")
 FOLLOW_INTERVAL_S = 0.2
 TICK_INTERVAL_S = 1.0
 MAX_BODY_BYTES = 1_048_576

@@ -127,6 +127,7 @@ def environment_for(servers: Servers, folder: Path, database: str, topology: str
         "SEGUE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SEGUE_RATE_LIMITS": "0",
         "SEGUE_ENVIRONMENT": "test",
+        "SEGUE_ALLOW_PRIVATE_HOSTS": "127.0.0.1",  # where the other services of tests are
         "OPENBLAS_NUM_THREADS": "1",
     }
 

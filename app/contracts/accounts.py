@@ -131,6 +131,13 @@ class ListenerErased(Struct, frozen=True, tag="listener_erased"):
     listener_id: UUID
 
 
+class Erasure(Struct, frozen=True):
+    """How far an erasure is: complete when no module waits. A module that is away waits."""
+
+    is_complete: bool
+    waiting: list[str]
+
+
 class InvalidCredentials(DomainError):
     """The name and password do not match."""
 
@@ -312,6 +319,14 @@ class Accounts(Protocol):
     @command(access=Access.OWNER, idempotent=True)
     def delete_listener(self, listener_id: UUID) -> None:
         """Erase a person here and, through the feed, in every module. Raises LastAdmin."""
+
+    @query(access=Access.OWNER)
+    def create_erasure_receipt(self, listener_id: UUID) -> str:
+        """A code by which a person who deletes their account can ask afterwards whether all of it is gone."""
+
+    @query(access=Access.PUBLIC, timeout=10)
+    def get_erasure(self, receipt: str) -> Erasure:
+        """How far an erasure is, as each module finds when it looks. Raises InvalidToken."""
 
     @command(access=Access.OWNER)
     def change_password(self, listener_id: UUID, current: str, new: str) -> None:

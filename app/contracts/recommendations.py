@@ -81,6 +81,10 @@ class Recommender(Protocol):
     def profile_size(self, listener_id: UUID) -> int:
         """How many items the listener's profile holds; the freshness benchmark waits for it."""
 
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
+
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         """What is kept of a person, as JSON values."""

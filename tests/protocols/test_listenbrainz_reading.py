@@ -202,16 +202,6 @@ def test_ratings_of_recommendations_are_feedback(player: Player, start: int) -> 
 
 # every word of the protocol
 RANGES = ["this_week", "this_month", "this_year", "week", "month", "quarter", "year", "half_yearly", "all_time"]
-    "this_week",
-    "this_month",
-    "this_year",
-    "week",
-    "month",
-    "quarter",
-    "year",
-    "half_yearly",
-    "all_time",
-]  # every word of the protocol
 
 
 @pytest.mark.parametrize("what", ["artists", "releases", "release-groups", "recordings"])

@@ -15,6 +15,7 @@ from app.contracts.accounts import (
     ALL_SCOPES,
     ApiToken,
     AuditEntry,
+    Erasure,
     Invitation,
     IssuedToken,
     JwkSet,
@@ -31,7 +32,9 @@ from app.kernel.contract import Access, Unauthenticated
 from app.kernel.http import Api
 from app.modules.accounts.export import chunks
 
-api = Api("accounts", prefixes=("auth", "me", "admin/users", "admin/audit", "admin/invitations", "admin/keys"))
+api = Api(
+    "accounts", prefixes=("auth", "me", "erasures", "admin/users", "admin/audit", "admin/invitations", "admin/keys")
+)
 
 Name = Annotated[str, Meta(max_length=200)]
 Password = Annotated[str, Meta(max_length=1024)]
@@ -181,9 +184,17 @@ def get_me(services: Services) -> Listener:
 
 
 @api.route("DELETE", "/me")
-def delete_me(services: Services) -> None:
-    """Delete one's account and everything known of one, in every module."""
+def delete_me(services: Services) -> Response:
+    """Delete one's account and everything known of one; the header Location says where to ask whether all is gone."""
+    receipt = services.accounts.create_erasure_receipt(_me())
     services.accounts.delete_listener(_me())
+    return Response(status=204, headers={"Location": f"/api/v1/erasures/{receipt}"})
+
+
+@api.route("GET", "/erasures/<receipt>", returns=Erasure, access=Access.PUBLIC)
+def get_erasure(services: Services, *, receipt: str) -> Erasure:
+    """Say whether everything of a deleted account is gone, and which modules still wait."""
+    return services.accounts.get_erasure(receipt)
 
 
 @api.route("GET", "/me/export", returns=bytes)

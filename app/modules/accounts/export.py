@@ -66,7 +66,8 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
     _write(archive, "pinned_recording.jsonl", b"")
     _write(archive, "playcounts.jsonl", _lines(heard["playcounts"]))
     yield
-    for playlist in services.playlists.export_listener(listener_id)["playlists"]:
+    made = services.playlists.export_listener(listener_id)
+    for playlist in made["playlists"]:
         known = playlist["playlist"]
         _write(archive, f"playlists/{known['playlist_id']}.jspf", _json(_jspf(known, playlist["entries"], name)))
         yield
@@ -74,6 +75,9 @@ def _written(archive: zipfile.ZipFile, services: Services, listener_id: UUID) ->
         "accounts": account,
         "listens": heard["listens"],
         "imports": heard["imports"],
+        "relays": heard["relays"],
+        "catalog": services.catalog.export_listener(listener_id),
+        "library": made["library"],
         "recommendations": services.recommendations.export_listener(listener_id),
     }
     _write(archive, "account.json", msgspec.json.format(msgspec.json.encode(others)))
@@ -107,6 +111,7 @@ def _month(at: datetime) -> tuple[int, int]:
 
 
 def _listen(listen: Listen) -> dict[str, Any]:
+    sent = listen.sent or listen  # as it came, whatever corrections show it as
     extra = listen.extra or {}
     info = {key: value for key, value in extra.items() if key not in OWN_KEYS}
     if listen.duration_ms:
@@ -120,11 +125,11 @@ def _listen(listen: Listen) -> dict[str, Any]:
         "listened_at": int(listen.listened_at.timestamp()),
         "inserted_at": listen.inserted_at.timestamp() if listen.inserted_at else None,
         "track_metadata": {
-            "artist_name": listen.artist,
-            "track_name": listen.title,
+            "artist_name": sent.artist,
+            "track_name": sent.title,
             "release_name": listen.release,
             "additional_info": info,
-            "recording_msid": str(listen.recording_key),
+            "recording_msid": str(sent.recording_key),
             "mbid_mapping": None,
         },
     }

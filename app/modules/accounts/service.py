@@ -13,6 +13,7 @@ from app.modules.accounts import credentials, invitations, requests, scrobblers,
 from app.modules.accounts.api_tokens import ApiTokens, read_tokens
 from app.modules.accounts.audit import Audit
 from app.modules.accounts.credentials import Credentials
+from app.modules.accounts.erasures import Erasures
 from app.modules.accounts.invitations import Invitations
 from app.modules.accounts.listeners import Listeners, read_preferences
 from app.modules.accounts.parts import read_listener, require_recent_login, write_audit
@@ -25,7 +26,7 @@ MAX_FEED_PAGE = 10_000
 
 
 class AccountsService(
-    Listeners, Credentials, Sessions, ApiTokens, Scrobblers, Requests, SecondFactors, Invitations, Audit
+    Listeners, Credentials, Sessions, ApiTokens, Scrobblers, Requests, SecondFactors, Invitations, Audit, Erasures
 ):
     """Implements `app.contracts.accounts.Accounts`; the docstrings are there."""
 

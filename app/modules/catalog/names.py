@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from app.contracts.catalog import Tagging
 from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
 from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
+from app.modules.catalog import aliases
+from app.modules.catalog.resolving import RecordingFacts
 from app.modules.catalog.search import folded
 
 SEARCHED = 300  # characters of a name that search looks at
@@ -74,6 +76,7 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
             case Unlistened():
                 gone += [{"key": event.recording_key, "plays": 1}, {"key": event.artist_key, "plays": 1}]
     found.store(session)
+    found.correct(session)
     if identifiers:
         rows = _json({"mbid": mbid, "key": identifiers[mbid]} for mbid in sorted(identifiers))
         session.execute(IDENTIFIERS, {"rows": rows})
@@ -117,6 +120,17 @@ class Names:
             if rows:
                 session.execute(statement, {"rows": _json(rows[key] for key in sorted(rows))})
 
+    def correct(self, session: Session) -> None:
+        """Let corrections of artists hold for recordings that were not known when they were made."""
+        if self.recordings:
+            aliases.learned(
+                session,
+                {
+                    key: RecordingFacts(row["title"], row["artist"], row["artist_key"])
+                    for key, row in self.recordings.items()
+                },
+            )
+
 
 def _searched(name: str) -> str:
     return folded(name)[:SEARCHED]
@@ -142,6 +156,7 @@ def tag(session: Session, taggings: Sequence[Tagging]) -> int:
             continue
         rows += [{"key": key, "tag": name} for each in tagging.tags if (name := canonical(each)[:100])]
     found.store(session)
+    found.correct(session)
     stored = session.execute(
         text(
             """

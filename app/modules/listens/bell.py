@@ -12,6 +12,7 @@ from app.settings import Settings
 log = logging.getLogger(__name__)
 
 IMPORT = "listens.import"
+RELAY = "listens.relay"
 EXPIRES_S = 10  # an unheard ring is repeated, so an old one only costs
 
 

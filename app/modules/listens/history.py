@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import InvalidRange, Listen, ListenPage
+from app.modules.listens import aliases
 
 SMALLEST = UUID(int=0)
 GREATEST = UUID(int=(1 << 128) - 1)
@@ -34,7 +35,10 @@ COUNT = """
       and (listened_at, recording_key) > (cast(:after_at as timestamptz), cast(:after_key as uuid))
       and duplicate_of is null
 """
-SEARCH = "and (artist ilike :search or title ilike :search or release ilike :search)"
+SEARCH = """
+      and (artist ilike :search or title ilike :search or release ilike :search
+           or recording_key = any(:recordings) or artist_key = any(:artists))
+"""
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -53,16 +57,23 @@ def page(
 ) -> ListenPage:
     """Return a page, newest first. Raises InvalidRange."""
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    named: dict[Any, Any] = aliases.named(session, listener_id, f"%{escaped}%") if search else {}
     order = "asc" if is_nearest_after else "desc"
     rows = session.execute(
         text(PAGE.format(search=SEARCH if search else "", order=order)),
-        {**_span(listener_id, before, after), "search": f"%{escaped}%", "limit": limit + 1, "offset": offset},
+        {
+            **_span(listener_id, before, after),
+            "search": f"%{escaped}%",
+            **named,
+            "limit": limit + 1,
+            "offset": offset,
+        },
     ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     if is_nearest_after:
-        return ListenPage(listens[::-1], None)
+        return ListenPage(aliases.show(session, listener_id, listens[::-1]), None)
     following = f"{listens[-1].listened_at.timestamp():.6f}~{listens[-1].recording_key}" if len(rows) > limit else None
-    return ListenPage(listens, following)
+    return ListenPage(aliases.show(session, listener_id, listens), following)
 
 
 def count(session: Session, listener_id: UUID, before: str | None, after: str | None) -> int:

@@ -69,6 +69,11 @@ class ImportFiles:
     def drop_upload(self, import_id: UUID) -> None:
         self.upload(import_id).unlink(missing_ok=True)
 
+    def has_orphans(self, known: Iterable[UUID]) -> bool:
+        """Say whether a file is left of an import that is gone."""
+        names = {str(each) for each in known}
+        return any(file.stem not in names for file in self.home.glob("*"))
+
     def sweep(self, known: Iterable[UUID], working: Iterable[UUID]) -> None:
         """Remove the files of imports that are gone, uploads that nobody works on, and old reports."""
         known_names, working_names = {str(each) for each in known}, {str(each) for each in working}

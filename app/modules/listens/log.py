@@ -254,10 +254,26 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
         insert(session, [each.row])
 
 
+# What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
+OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay")
+
+
+def has_traces(session: Session, listener_id: UUID) -> bool:
+    """Say whether anything of a person is stored."""
+    union = " union all ".join(f"select 1 from {table} where listener_id = :id" for table in OF_LISTENERS)  # noqa: S608
+    events = "select 1 from event where payload->>'listener_id' = :text and payload->>'type' <> 'listener_forgotten'"
+    corrected = "select 1 from alias where scope = :id"
+    found = session.execute(
+        text(f"select exists ({union} union all {events} union all {corrected})"),
+        {"id": listener_id, "text": str(listener_id)},
+    )
+    return bool(found.scalar_one())
+
+
 def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     """Erase everything of people, their part of the log included, and tell followers."""
     lock_listeners(session, listener_ids)
-    for table in ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run"):
+    for table in OF_LISTENERS:
         session.execute(
             text(f"delete from {table} where listener_id = any(:ids)"),  # noqa: S608
             {"ids": list(listener_ids)},

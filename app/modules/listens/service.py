@@ -41,10 +41,23 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, imports, log, periods, playing, popular, statistics
+from app.modules.listens import (
+    aliases,
+    feedback,
+    history,
+    imports,
+    log,
+    outbox,
+    periods,
+    playing,
+    popular,
+    statistics,
+)
 from app.modules.listens import playcounts as totals
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
+from app.modules.listens.relays import Relays
+from app.modules.listens.relays_part import RelaysPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
@@ -55,21 +68,32 @@ FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService(ImportsPart):
+class ListensService(ImportsPart, RelaysPart):
     """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
     def __init__(
-        self, database: Database, clock: Clock, pseudonyms: Pseudonyms, importer: Importer, ring: Callable[[str], None]
+        self,
+        database: Database,
+        clock: Clock,
+        pseudonyms: Pseudonyms,
+        importer: Importer,
+        relays: Relays,
+        ring: Callable[[str], None],
     ) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
         self.importer = importer
+        self.relays = relays
         self.ring = ring
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
             raise BatchTooLarge
+        return self._store([ListenerListens(listener_id, listens)], client, forwards=True)
+
+    def take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
+        """Store what was fetched from elsewhere: it is forwarded nowhere."""
         return self._store([ListenerListens(listener_id, listens)], client)
 
     def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
@@ -77,8 +101,11 @@ class ListensService(ImportsPart):
             raise BatchTooLarge(f"load at most {MAX_LOAD} listens at once")
         return self._store(batches, client)
 
-    def _store(self, batches: Sequence[ListenerListens], client: str) -> SubmitResult:
-        """Store what is valid in one transaction; indexes run over the listens of all batches."""
+    def _store(self, batches: Sequence[ListenerListens], client: str, *, forwards: bool = False) -> SubmitResult:
+        """Store what is valid in one transaction; indexes run over the listens of all batches.
+
+        `forwards`: what is new is to be sent to the services that its listener connected.
+        """
         now, client = self.clock(), clean_name(client)
         rows: list[tuple[int, dict[str, Any]]] = []
         rejected: list[Rejection] = []
@@ -94,6 +121,8 @@ class ListensService(ImportsPart):
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
             accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
+            if forwards and accepted:
+                outbox.queue(session, kept, now)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -161,7 +190,7 @@ class ListensService(ImportsPart):
         except OverflowError:  # beyond the first or last year in UTC
             raise ListenNotFound from None
         with self.database.begin() as session:
-            log.delete(session, listener_id, at, recording_key)
+            log.delete(session, listener_id, at, aliases.stored_key(session, listener_id, at, recording_key))
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:
@@ -172,7 +201,7 @@ class ListensService(ImportsPart):
 
     def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
         with self.database.begin() as session:
-            return feedback.read(session, listener_id, kind, value)
+            return feedback.shown(session, listener_id, kind, value)
 
     def top(
         self,
@@ -240,6 +269,10 @@ class ListensService(ImportsPart):
         with self.database.begin() as session:
             return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
 
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        with self.database.begin() as session:
+            return statistics.plays_of(session, listener_id, kind, key)
+
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         with self.database.begin() as session:
             return popular.read(session, kind, max(1, min(limit, popular.KEPT)))
@@ -250,10 +283,19 @@ class ListensService(ImportsPart):
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
             brought = imports.listed(session, listener_id)
-        exported: dict[str, Any] = msgspec.to_builtins(
-            {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
-        )
+        told = {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        exported: dict[str, Any] = msgspec.to_builtins({**told, "relays": self.relays.all_of(listener_id)})
         return exported
+
+    def pseudonyms_of(self, listener_ids: list[UUID]) -> list[UUID]:
+        return [self.pseudonyms.of(each) for each in listener_ids]
+
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            if log.has_traces(session, listener_id):
+                return True
+            known, _ = imports.known(session)
+        return self.importer.files.has_orphans(known)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Activity, Entity, Pattern, Summary, Top, TopItem
+from app.contracts.listens import Activity, Entity, Kind, Pattern, Summary, Top, TopItem
+from app.modules.listens import aliases
 from app.modules.listens.periods import buckets, filled
 
 # What each entity is grouped by, and how it is shown; identifiers come from here only.
@@ -29,13 +30,13 @@ PLAYCOUNTS = {
     "artists": """
         union all
         select artist_key, artist_key, artist, artist, plays
-        from playcount
+        from {playcounts}
         where (cast(:listener as uuid) is null or listener_id = :listener)
     """,
     "recordings": """
         union all
         select item_key, artist_key, title, artist, plays
-        from playcount
+        from {playcounts}
         where (cast(:listener as uuid) is null or listener_id = :listener) and kind = 'recordings'
     """,
 }
@@ -55,12 +56,13 @@ def top(
     All-time figures include totals without timestamps.
     """
     key, title = ENTITIES[entity]
-    playcounts = PLAYCOUNTS.get(entity, "") if start is None and end is None else ""
+    read = aliases.tables(session, listener_id, credits_all=entity == "artists")
+    playcounts = PLAYCOUNTS.get(entity, "").format(**read) if start is None and end is None else ""
     statement = f"""
         with counted as (
             select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
                    count(*) as plays
-            from listen
+            from {read["listens"]}
             where {WITHIN} and {key} is not null
             group by {key}
             {playcounts}
@@ -143,14 +145,15 @@ def pattern(
 
 
 def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Summary:
+    read = aliases.tables(session, listener_id, credits_all=True) if artist_key else aliases.PLAIN
     row = session.execute(
         text(
-            """
+            f"""
             select count(*), min(listened_at), max(listened_at)
-            from listen
+            from {read["listens"]}
             where listener_id = :listener and duplicate_of is null
               and (cast(:artist as uuid) is null or artist_key = :artist)
-            """
+            """  # noqa: S608
         ),
         {"listener": listener_id, "artist": artist_key},
     ).one()
@@ -158,17 +161,36 @@ def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Sum
 
 
 def artist_top(session: Session, listener_id: UUID, artist_key: UUID, limit: int) -> list[TopItem]:
+    read = aliases.tables(session, listener_id, credits_all=True)
     rows = session.execute(
         text(
-            """
+            f"""
             select recording_key, max(title), max(artist), artist_key, count(*) as plays
-            from listen
+            from {read["listens"]}
             where listener_id = :listener and artist_key = :artist and duplicate_of is null
             group by recording_key, artist_key
             order by plays desc, max(title), recording_key
             limit :limit
-            """
+            """  # noqa: S608
         ),
         {"listener": listener_id, "artist": artist_key, "limit": limit},
     ).all()
     return [TopItem(*row) for row in rows]
+
+
+def plays_of(session: Session, listener_id: UUID, kind: Kind, key: UUID) -> int:
+    """Return how many listens are shown as an item to their listener."""
+    read = aliases.tables(session, listener_id, credits_all=kind == "artists")
+    column = "artist_key" if kind == "artists" else "recording_key"
+    return int(
+        session.execute(
+            text(
+                f"""
+                select count(*)
+                from {read["listens"]}
+                where listener_id = :listener and {column} = :key and duplicate_of is null
+                """  # noqa: S608
+            ),
+            {"listener": listener_id, "key": key},
+        ).scalar_one()
+    )

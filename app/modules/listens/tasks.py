@@ -3,7 +3,7 @@
 from celery import Celery
 
 from app.kernel import context
-from app.modules.listens.bell import IMPORT
+from app.modules.listens.bell import IMPORT, RELAY
 from app.modules.listens.service import ListensService
 
 
@@ -14,3 +14,8 @@ def register(celery: Celery, service: ListensService) -> None:
     def advance_imports() -> None:
         with context.acting_as(context.SYSTEM):
             service.advance_imports()
+
+    @celery.task(name=RELAY)  # type: ignore[untyped-decorator]
+    def advance_relays() -> None:
+        with context.acting_as(context.SYSTEM):
+            service.advance_relays()

@@ -26,6 +26,8 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
+from app.modules.playlists.library import MusicServers
+from app.modules.playlists.library_push import Pushes, wanted
 from app.modules.playlists.limits import check, check_span, entries_of
 
 COLUMNS = """
@@ -37,14 +39,17 @@ ENTRIES = msgspec.json.Decoder(list[Entry])
 Edit = Callable[[list[Entry]], list[Entry]]
 
 
-class PlaylistsService:
+class PlaylistsService(Pushes):
     """Implements `app.contracts.playlists.Playlists`."""
 
-    def __init__(self, database: Database, services: Services, clock: Clock, public_url: str) -> None:
+    def __init__(
+        self, database: Database, services: Services, clock: Clock, public_url: str, servers: MusicServers
+    ) -> None:
         self.database = database
         self.services = services
         self.clock = clock
         self.public_url = public_url
+        self.servers = servers
 
     def create_playlist(
         self,
@@ -205,7 +210,14 @@ class PlaylistsService:
         found = self.get_playlist(playlist_id)
         is_own = context.actor().listener_id == found.playlist.owner_id
         creator = context.actor().name if is_own else "a listener"
-        return exports.export(found.playlist, found.entries, format, self.public_url, creator)
+        paths = self._paths(found.entries) if format == "m3u8" else {}
+        return exports.export(found.playlist, found.entries, format, self.public_url, creator, paths)
+
+    def _paths(self, entries: Sequence[Entry]) -> dict[UUID, str]:
+        """Return where the files of entries lie in the library of whoever asks."""
+        listener_id = context.actor().listener_id
+        songs = self.find_wanted(listener_id, [wanted(entry) for entry in entries]) if listener_id else {}
+        return {key: song.path for key, song in songs.items() if song.path}
 
     def generate_weekly(self, listener_id: UUID) -> Playlist:
         week, name = weekly.week_of(self.clock())
@@ -241,6 +253,20 @@ class PlaylistsService:
             {"id": playlist_id, "entries": _json(entries), "description": description, "now": self.clock()},
         )
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            found = session.execute(
+                text(
+                    """
+                    select exists (select 1 from playlist where owner_id = :owner
+                                   union all
+                                   select 1 from library where listener_id = :owner)
+                    """
+                ),
+                {"owner": listener_id},
+            )
+            return bool(found.scalar_one())
+
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
             rows = session.execute(
@@ -255,7 +281,7 @@ class PlaylistsService:
                 {"owner": listener_id},
             ).all()
         found = [PlaylistWithEntries(_playlist(row), ENTRIES.decode(row.entries)) for row in rows]
-        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found})
+        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found, "library": self.get_library(listener_id)})
         return exported
 
 
@@ -299,7 +325,7 @@ def _playlist(row: Row[Any]) -> Playlist:
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
-    """Delete the playlists of people that accounts erased."""
-    session.execute(
-        text("delete from playlist where owner_id = any(:owners)"), {"owners": [event.listener_id for event in events]}
-    )
+    """Delete the playlists and libraries of people that accounts erased."""
+    erased = {"erased": [event.listener_id for event in events]}
+    session.execute(text("delete from library where listener_id = any(:erased)"), erased)
+    session.execute(text("delete from playlist where owner_id = any(:erased)"), erased)

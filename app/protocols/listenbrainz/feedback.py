@@ -85,7 +85,8 @@ def envelope(services: Services, said: list[Feedback], name: str, count: int, of
 
 def for_recordings(services: Services, callers: Callers, name: str) -> Response:
     """The score of each recording asked for; 0 where nothing was said."""
-    msids, mbids = _asked("recording_msids", "MSID"), _asked("recording_mbids", "MBID")
+    given: dict[str, Any] = dict(request.args) if request.method == "GET" else json_body()
+    msids, mbids = _asked(given, "recording_msids", "MSID"), _asked(given, "recording_mbids", "MBID")
     if not msids and not mbids:
         raise Refused("'recording_msids' or 'recording_mbids' has no valid recordings.")
     keys = keys_of(services, mbids)
@@ -101,8 +102,8 @@ def for_recordings(services: Services, callers: Callers, name: str) -> Response:
     return answer({"feedback": found})
 
 
-def _asked(name: str, what: str) -> list[UUID]:
-    said: Any = request.args.get(name, "").split(",") if request.method == "GET" else json_body().get(name, [])
+def _asked(given: dict[str, Any], name: str, what: str) -> list[UUID]:
+    said = given.get(name) or []
     if isinstance(said, str):
         said = said.split(",")
     if not isinstance(said, list):

@@ -176,7 +176,7 @@ def test_the_export_has_a_part_of_every_module(api: PublicApi, services: Contain
         assert json.loads(archive.read("user.json"))["username"] == person.name
         assert {"feedback.jsonl", "playcounts.jsonl", "pinned_recording.jsonl"} <= set(archive.namelist())
         account = json.loads(archive.read("account.json"))
-    assert set(account) == {"accounts", "listens", "imports", "recommendations"}
+    assert set(account) == {"accounts", "listens", "imports", "relays", "catalog", "library", "recommendations"}
     assert account["accounts"]["listener"]["name"] == person.name
 
 
