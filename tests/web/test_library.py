@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from app.contracts.listens import NewListen
 from app.contracts.playlists import NewEntry
 from app.kernel.context import acting_as
+from app.modules.playlists import streaming
 from tests.support.people import Person, new_person
 from tests.support.subsonic import PASSWORD, TONES, USER, Odd, Supysonic, running_odd
 from tests.support.waiting import eventually
@@ -181,3 +182,18 @@ def test_the_pages_of_a_connected_library_have_no_barriers(owner: Person, visit:
         assert reply is not None
         assert reply.status == 200
         assert barriers(page) == [], path
+
+
+def test_a_long_recording_comes_in_parts_to_its_end(
+    owner: Person, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "PART_BYTES", 50_000)  # a seventh of it
+    page = visit(owner)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/stream/" in request.url else None)
+    page.goto("/history")
+    page.get_by_role("link", name=WIND).click()
+    page.evaluate("document.querySelector('audio').playbackRate = 16")
+    eventually(lambda: page.evaluate("document.querySelector('audio').ended"), within_s=15)
+    assert now(page) > 39
+    assert len(asked) > 3

@@ -166,7 +166,7 @@ class Libraries:
         song = self.find_keys(listener_id, [recording_key]).get(recording_key)
         if song is None:
             raise NotInLibrary
-        return StreamSource(self.servers.open(library).stream_url(song.song_id))
+        return StreamSource(self.servers.open(library).stream_url(song.song_id, song.path))
 
     def find_keys(self, listener_id: UUID, keys: Sequence[UUID]) -> dict[UUID, Row[Any]]:
         """Return the songs of recordings; names come from the catalog, and while it is away only keys count."""

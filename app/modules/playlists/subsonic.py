@@ -32,6 +32,8 @@ SignIn = Literal["token", "password", "key"]
 NOT_FOUND = 70
 # What a server says that wants the password itself: 41 and 42 by the protocol, 10 where it never heard of tokens.
 WANTS_PASSWORD = {10, 41, 42}
+# Files that browsers don't play: lossless and old forms, mostly.
+UNPLAYABLE = {"aif", "aiff", "ape", "dff", "dsf", "mpc", "ra", "shn", "tak", "tta", "wma", "wv"}
 REFUSALS = {
     40: "that server does not know this name and password",
     41: "that server takes neither a token nor a password",
@@ -185,9 +187,14 @@ class Subsonic:
     def describe_playlist(self, remote_id: str, name: str, comment: str) -> None:
         self.call("updatePlaylist", ("playlistId", remote_id), ("name", name), ("comment", comment))
 
-    def stream_url(self, song_id: str) -> str:
-        """Return an address of a song's bytes, which proves who asks: it is not for browsers."""
-        return f"{self.address}/rest/stream.view?{urlencode([*self._common(), ('id', song_id)])}"
+    def stream_url(self, song_id: str, path: str | None) -> str:
+        """Return an address of a song's bytes, as MP3 where no browser would play them as they are.
+
+        It proves who asks: it is not for browsers.
+        """
+        suffix = (path or "").rpartition("/")[2].rpartition(".")[2].lower()
+        wishes = [("id", song_id), *([("format", "mp3")] if suffix in UNPLAYABLE else [])]
+        return f"{self.address}/rest/stream.view?{urlencode([*self._common(), *wishes])}"
 
     def call(self, method: str, *fields: tuple[str, str]) -> dict[str, Any]:
         """Return the content of an answer's envelope."""

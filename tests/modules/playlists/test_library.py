@@ -680,6 +680,35 @@ def test_an_error_that_comes_as_success_is_one(services: Container, api: PublicA
         assert content.decode() not in str(problem)
 
 
+def test_what_no_browser_plays_is_asked_for_as_mp3(
+    services: Container, api: PublicApi, person: Person, odd: Odd
+) -> None:
+    odd.songs = [song(1, path="Ada/Album/1.flac"), song(2, path="Ada/Album/2.WMA"), song(3)]
+    odd.stream = lambda handler: handler.send("audio/mpeg", b"sound")
+    connected(services, person, odd.url)
+    for number in (1, 2, 3):
+        assert stream(api, person, recording_key("Ada", f"Song {number}")).data == b"sound"
+    asked = [query for method, query in odd.asked if method == "stream"]
+    assert [query.get("format") for query in asked] == [None, ["mp3"], None]
+
+
+def test_a_song_that_breaks_off_does_not_look_whole(
+    services: Container, api: PublicApi, person: Person, odd: Odd
+) -> None:
+    def break_off(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "audio/mpeg")
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.write(b"a" * 100_000)
+        handler.close_connection = True
+
+    connected(services, person, odd.url)
+    odd.stream = break_off
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        assert stream(api, person, recording_key("Ada", "Song 1")).data
+
+
 class Tap:
     """A song that flows for as long as somebody listens."""
 
@@ -774,6 +803,10 @@ def test_who_is_erased_loses_the_library_too(
     playlist_id = playlist_of(services, person, NewEntry("Ada", "Song 1"))
     with acting_as(person.actor):
         services.playlists.push_playlist(person.listener_id, playlist_id)
+        services.playlists.delete_playlist(playlist_id)
+    with acting_as(SYSTEM):
+        assert services.playlists.has_traces(person.listener_id)
+    with acting_as(person.actor):
         services.accounts.delete_listener(person.listener_id)
 
     def left() -> int:
@@ -784,6 +817,8 @@ def test_who_is_erased_loses_the_library_too(
             return len(session.execute(text(query), {"id": person.listener_id}).all())
 
     eventually(lambda: left() == 0, within_s=10)
+    with acting_as(SYSTEM):
+        assert not services.playlists.has_traces(person.listener_id)
 
 
 def test_the_small_server_of_the_samples_works_too(services: Container, person: Person, data_dir: Path) -> None:
