@@ -63,23 +63,25 @@ class ApiTokens(Part):
             raise NotFound
 
     def exchange_token(self, api_token: str) -> AccessGrant:
-        with self.database.begin() as session:
-            return grant(self, session, "token_hash = :wanted", digest(api_token))
+        return grant(self, "token_hash = :wanted", digest(api_token))
 
 
-def grant(part: Part, session: Transaction, condition: str, wanted: object) -> AccessGrant:
+def grant(part: Part, condition: str, wanted: object) -> AccessGrant:
     """Return an access token for the API token that a condition (one of ours) finds. Raises InvalidToken."""
     now = part.clock()
-    row = session.execute(
-        text(f"select token_id, listener_id, scopes, last_used_at from api_token where {condition}"),  # noqa: S608
-        {"wanted": wanted},
-    ).one_or_none()
-    if row is None:
-        raise InvalidToken
-    listener = read_listener(session, row.listener_id)
-    if listener.is_disabled:
-        raise InvalidToken
-    _note_use(session, row, now)
+    with part.database.begin() as session:
+        row = session.execute(
+            text(f"select token_id, listener_id, scopes, last_used_at from api_token where {condition}"),  # noqa: S608
+            {"wanted": wanted},
+        ).one_or_none()
+        if row is None:
+            raise InvalidToken
+        listener = read_listener(session, row.listener_id)
+        if listener.is_disabled:
+            raise InvalidToken
+        _note_use(session, row, now)
+    # after the transaction: the signing key is read in one of its own, and two connections for each of several
+    # requests at once would wait for each other
     access_token = mint(
         part.keys.current(),
         listener,

@@ -52,9 +52,7 @@ class Scrobblers(Part):
         raise InvalidCredentials
 
     def exchange_scrobble_session(self, key: str) -> AccessGrant:
-        token_id = self._token_of(key)
-        with self.database.begin() as session:
-            return grant(self, session, "token_id = :wanted and md5_hash is not null", token_id)
+        return grant(self, "token_id = :wanted and md5_hash is not null", self._token_of(key))
 
     def start_authorization(self, app: str) -> str:
         begun = f"{int(self.clock().timestamp()):x}.{secrets.token_hex(12)}"

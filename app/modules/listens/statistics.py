@@ -42,6 +42,18 @@ PLAYCOUNTS = {
 }
 
 
+# Releases have keys by their artist: of artists that are one now, those of one title are one.
+ONE_RELEASE = """
+        ), counted as (
+            select case when artist_key in (select to_key from {artists} a where a.from_key <> a.to_key)
+                        then cast(min(cast(key as text)) over (partition by artist_key, lower(title)) as uuid)
+                        else key
+                   end as key,
+                   artist_key, title, artist, plays
+            from counted_apart
+"""
+
+
 def top(
     session: Session,
     listener_id: UUID | None,
@@ -58,14 +70,17 @@ def top(
     key, title = ENTITIES[entity]
     read = aliases.tables(session, listener_id, credits_all=entity == "artists")
     playcounts = PLAYCOUNTS.get(entity, "").format(**read) if start is None and end is None else ""
+    is_apart = entity == "releases" and read is not aliases.PLAIN
+    one = ONE_RELEASE.format(artists=aliases.seen("artists", by_everyone=listener_id is None)) if is_apart else ""
     statement = f"""
-        with counted as (
+        with {"counted_apart" if is_apart else "counted"} as (
             select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
                    count(*) as plays
             from {read["listens"]}
             where {WITHIN} and {key} is not null
             group by {key}
             {playcounts}
+            {one}
         ), summed as (
             select key, max(artist_key::text)::uuid as artist_key, max(title) as title, max(artist) as artist,
                    sum(plays)::bigint as plays

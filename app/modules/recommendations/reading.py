@@ -55,7 +55,7 @@ PROFILE = """
     order by value desc, plays + playcount desc, last_at desc nulls last, key
 """
 
-# The same through corrections; `keys` are those that an item was played under where it is not its own alone. What was
+# The same through corrections; `keys` are those that an item was played under, where it is not its own alone. What was
 # said of an item itself counts, or else hiding before loving.
 SEEN: dict[Kind, str] = {
     "recordings": f"""

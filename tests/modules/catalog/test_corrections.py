@@ -93,6 +93,19 @@ def test_merged_artists_are_one_with_their_recordings_of_one_title(services: Con
     assert sorted(item.plays for item in top.items) == [1, 1, 1, 1, 1]
 
 
+def test_releases_of_merged_artists_are_one_where_their_titles_are(services: Container, named: Names) -> None:
+    ear, old, new = Ear(services), named("Old"), named("New")
+    ear.play((old, "One"), (new, "One"))
+    listens = [
+        NewListen(START - timedelta(minutes=5 * n + 5), artist, "Two", release)
+        for n, (artist, release) in enumerate([(old, "Album"), (new, "album"), (new, "Single")])
+    ]
+    with acting_as(ear.person.actor):
+        services.listens.submit(ear.person.listener_id, listens)
+    ear.correct(Merge("artists", [artist_key(old)], artist_key(new)))
+    eventually(lambda: sorted(ear.top("releases").values()) == [1, 2])
+
+
 def test_a_correction_of_ones_own_changes_nothing_for_others(services: Container, named: Names) -> None:
     one, other, old, new = Ear(services), Ear(services), named("Old"), named("New")
     for ear in (one, other):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 WINDOW = 1 << 20  # characters: no listen is longer
-MAX_ATTEMPTS = 100_000  # at finding the next record, in one file: more is not a damaged export but an attack
+MAX_ATTEMPTS = 100_000  # at broken records, in one file: more is not a damaged export but an attack
+ATTEMPT = 1000  # characters that were decoded in vain count as another one
 
 _BETWEEN = re.compile(r"[\s,]*")
 _BETWEEN_AT_TOP = re.compile(r"[\s,\[\]]*")
@@ -133,9 +134,11 @@ def _decoded(window: _Window) -> tuple[Record | None, int]:
     while True:
         try:
             record, end = _DECODE(window.text, window.at)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             if window.more():  # it may only have been cut
                 continue
+            failed_at = error.pos if isinstance(error, json.JSONDecodeError) else len(window.text)
+            window.attempts += 1 + (failed_at - window.at) // ATTEMPT
             return None, 0
         return (record if isinstance(record, dict) else None), end
 
@@ -150,10 +153,10 @@ def _resume(window: _Window, looks_right: LooksRight) -> bool:
             if window.more():
                 continue
             return False
-        window.attempts += 1
-        record, _ = _decoded(window)
+        record, end = _decoded(window)
         if record is not None and looks_right(record):
             return True
+        window.attempts += max(0, end - window.at) // ATTEMPT + 1
         window.at += 1
     window.at, window.has_ended = len(window.text), True
     return False

@@ -1,6 +1,7 @@
 """Records of a JSON array come out whole, however the text is cut; a broken one costs only itself."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,15 @@ def test_a_file_of_nothing_but_beginnings_is_given_up(monkeypatch: pytest.Monkey
         "it is not valid JSON",
         "too much of the file is broken: the rest is not read",
     ]
+
+
+@pytest.mark.parametrize(
+    "hostile", ['{"a":' * 300_000, '{"a":[[[[' * 100_000, ('{"x":' * 900 + "[" + "1," * 450_000) * 4]
+)
+def test_a_file_made_to_be_decoded_in_vain_again_and_again_is_given_up_soon(hostile: str) -> None:
+    began = time.process_time()
+    assert found(f'[{{"n": 0}}, {hostile}')[-1] == "too much of the file is broken: the rest is not read"
+    assert time.process_time() - began < 20  # it takes a second; without the bound, minutes
 
 
 def test_a_record_longer_than_a_window_is_broken_and_the_next_is_read() -> None:
