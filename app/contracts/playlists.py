@@ -82,6 +82,7 @@ class LibraryMatch(Struct, frozen=True):
     """A recording as the library has it; `path` is where its file lies there, as far as the server tells."""
 
     recording_key: UUID
+    song_id: str
     title: str
     artist: str
     album: str | None
@@ -263,8 +264,8 @@ class Playlists(Protocol):
         """Say whether each week's mix is made and pushed by itself. Raises LibraryNotConnected."""
 
     @query(access=Access.SERVICE)
-    def stream_source(self, listener_id: UUID, recording_key: UUID) -> StreamSource:
-        """Where the bytes of a recording are; for the route that passes them on.
+    def stream_source(self, listener_id: UUID, song_id: str) -> StreamSource:
+        """Where the bytes of a song are; for the route that passes them on.
 
         Raises LibraryNotConnected, NotInLibrary.
         """

@@ -47,7 +47,8 @@ def upgrade() -> None:
             sent_at       timestamptz,
             constraint relay_item_once unique (relay_id, listened_at, recording_key)
         );
-        create index relay_item_pending on relay_item (relay_id, item_id) where state in ('waiting', 'sending', 'uncertain');
+        create index relay_item_pending on relay_item (relay_id, item_id)
+            where state in ('waiting', 'sending', 'uncertain');
         create index relay_item_listener on relay_item (listener_id);
         """
     )

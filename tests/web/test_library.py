@@ -69,7 +69,7 @@ def test_a_library_is_connected_and_disconnected_in_the_page(
 ) -> None:
     page = visit(new_person(site.stack.services), scripts=scripts)
     page.goto("/account")
-    page.get_by_role("link", name="Your library").click()
+    page.get_by_role("link", name="Your music library").click()
     page.fill("[name=address]", f"{supysonic.url}/app/#/album")
     page.fill("[name=user_name]", USER)
     page.fill("[name=password]", "wrong")

@@ -113,6 +113,8 @@ def counted(counts: ImportCounts, batch: Batch) -> ImportCounts:
     found: Counter[str] = Counter()
     names = {Play: "listens", Count: "playcounts", Opinion: "feedback", Mix: "playlists", Fix: "corrections"}
     for item, (outcome, _) in zip(batch.items, batch.outcomes, strict=True):
+        if isinstance(item, Skipped) and item.what != "listen":
+            continue  # told in the report; what is counted as left out is listens
         name = {SKIPPED: "skipped", KNOWN: "duplicates"}.get(outcome) or names[type(item)]
         found[name] += 1
     return structs.replace(counts, **{name: getattr(counts, name) + number for name, number in found.items()})

@@ -11,6 +11,7 @@ from app.contracts.playlists import (
     Library,
     LibraryNotConnected,
     NewEntry,
+    NotInLibrary,
     Playlist,
     PlaylistWithEntries,
     PushReport,
@@ -202,8 +203,13 @@ def push(services: Services, *, playlist_id: UUID) -> PushReport:
 def stream(services: Services, *, recording_key: UUID) -> Response:
     """The sound of a recording that is in the library; ranges are understood where its server understands them."""
     listener_id = me()
+    if services.playlists.get_library(listener_id) is None:
+        raise LibraryNotConnected
+    matches = services.playlists.match_recordings(listener_id, [recording_key])
+    if not matches:
+        raise NotInLibrary
     with context.acting_as(context.SYSTEM):
-        source = services.playlists.stream_source(listener_id, recording_key)
+        source = services.playlists.stream_source(listener_id, matches[0].song_id)
     streams: Streams = current_app.extensions.setdefault("segue_streams", Streams())
     outgoing = Outgoing(current_app.config["SEGUE_SETTINGS"].allow_private_hosts)
     return respond(outgoing, source.url, streams.enter(listener_id))

@@ -1,7 +1,7 @@
 """A listener's library: connecting it, and which recordings are in it."""
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -156,54 +156,54 @@ class Libraries:
             raise InvalidRequest(f"at most {MAX_KEYS} recordings at once")
         found = self.find_keys(listener_id, list(dict.fromkeys(recording_keys)))
         return [
-            LibraryMatch(key, song.title, song.artist, song.album, song.duration_s, song.path)
+            LibraryMatch(key, song.song_id, song.title, song.artist, song.album, song.duration_s, song.path)
             for key, song in found.items()
         ]
 
-    def stream_source(self, listener_id: UUID, recording_key: UUID) -> StreamSource:
+    def stream_source(self, listener_id: UUID, song_id: str) -> StreamSource:
         with self.database.begin() as session:
             library = find_library(session, listener_id)
-        song = self.find_keys(listener_id, [recording_key]).get(recording_key)
+            song = session.execute(
+                text("select song_id, path from song where listener_id = :listener and song_id = :song"),
+                {"listener": listener_id, "song": song_id},
+            ).one_or_none()
         if song is None:
             raise NotInLibrary
         return StreamSource(self.servers.open(library).stream_url(song.song_id, song.path))
 
     def find_keys(self, listener_id: UUID, keys: Sequence[UUID]) -> dict[UUID, Row[Any]]:
         """Return the songs of recordings; names come from the catalog, and while it is away only keys count."""
-
-        def named(missing: list[UUID]) -> list[Wanted]:
-            known = self._ask(self.services.catalog.get_recordings, missing)
-            return [Wanted(each.recording_key, each.artist, each.title) for each in known]
-
-        return self._find(listener_id, keys, named)
+        return self._find(listener_id, keys, {})
 
     def find_wanted(self, listener_id: UUID, wanted: Sequence[Wanted]) -> dict[UUID, Row[Any]]:
         """Return the songs of recordings whose names are at hand."""
         by_key = {each.recording_key: each for each in wanted}
-        return self._find(listener_id, list(by_key), lambda missing: [by_key[key] for key in missing])
+        return self._find(listener_id, list(by_key), by_key)
 
-    def _find(
-        self, listener_id: UUID, keys: Sequence[UUID], named: Callable[[list[UUID]], list[Wanted]]
-    ) -> dict[UUID, Row[Any]]:
-        """Find songs by key, those missing by MBID, and those still missing by name."""
+    def _find(self, listener_id: UUID, keys: Sequence[UUID], named: Mapping[UUID, Wanted]) -> dict[UUID, Row[Any]]:
+        """Find songs by key, those missing by MBID, then as what corrections say they are, at last by name."""
         with self.database.begin() as session:
             has_songs, has_mbids = _has_songs(session, listener_id)
             if not keys or not has_songs:
                 return {}
             found = songs_by_key(session, listener_id, keys)
+        catalog = self.services.catalog
         missing = [key for key in keys if key not in found]
         if missing and has_mbids:
-            mbids = {
-                each.recording_key: each.mbid for each in self._ask(self.services.catalog.get_identifiers, missing)
-            }
+            mbids = {each.recording_key: each.mbid for each in self._ask(catalog.get_identifiers, missing)}
             with self.database.begin() as session:
                 by_mbid = songs_by_key(session, listener_id, mbids.values())
             found |= {key: by_mbid[mbid] for key, mbid in mbids.items() if mbid in by_mbid}
             missing = [key for key in missing if key not in found]
         if missing:
-            wanted = named(missing)
+            shown = self._ask(lambda some: catalog.resolve("recordings", some, with_unchanged=True), missing)
+            wanted = {each.from_key: Wanted(each.from_key, each.artist, each.name) for each in shown} | {
+                key: named[key] for key in missing if key in named
+            }
             with self.database.begin() as session:
-                found |= songs_by_name(session, listener_id, wanted)
+                by_key = songs_by_key(session, listener_id, [each.key for each in shown])
+                by_name = songs_by_name(session, listener_id, list(wanted.values()))
+            found |= by_name | {each.from_key: by_key[each.key] for each in shown if each.key in by_key}
         return found
 
     def _ask(self, catalog: Callable[[list[UUID]], list[Known]], keys: Sequence[UUID]) -> list[Known]:

@@ -23,6 +23,7 @@ from sqlalchemy import text
 
 from app.bench.system import Servers, free_port, kill, wait_until
 from app.composition import Container
+from app.contracts.catalog import Merge
 from app.contracts.identity import recording_key
 from app.contracts.listens import NewListen
 from app.contracts.playlists import (
@@ -373,6 +374,24 @@ def test_other_names_match_by_an_mbid_that_a_player_told(services: Container, pe
         assert services.playlists.push_playlist(person.listener_id, playlist_id).matched == 1
 
 
+def test_what_a_listener_says_is_another_recording_matches_as_that(
+    services: Container, api: PublicApi, person: Person, supysonic: Supysonic
+) -> None:
+    connected(services, person, supysonic.url)
+    heard = [("Hi Wires", "Wnd"), ("The High Wires", "Wind")]
+    keys = [recording_key(*names) for names in heard]
+    with acting_as(person.actor):
+        start = datetime(2025, 2, 1, tzinfo=UTC)
+        services.listens.submit(
+            person.listener_id, [NewListen(start + timedelta(hours=n), *names) for n, names in enumerate(heard)]
+        )
+        eventually(lambda: len(services.catalog.get_recordings(keys)) == 2, within_s=10)
+        assert list(matches(services, person, *keys)) == [keys[1]]
+        services.catalog.add_correction("me", Merge("recordings", [keys[0]], keys[1]))
+        assert set(matches(services, person, *keys)) == set(keys)
+    assert stream(api, person, keys[0]).status == 200
+
+
 def test_nobody_sees_what_is_in_another_library(services: Container, person: Person, odd: Odd) -> None:
     connected(services, person, odd.url)
     assert matches(services, new_person(services), recording_key("Ada", "Song 1")) == {}
@@ -661,7 +680,7 @@ def test_nobody_plays_from_another_library(
     connected(services, other, odd.url)
     assert stream(api, other, BELL).json()["code"] == "playlists.not_in_library"
     with acting_as(SYSTEM), pytest.raises(NotInLibrary):
-        services.playlists.stream_source(other.listener_id, BELL)
+        services.playlists.stream_source(other.listener_id, "no such song")
 
 
 def test_an_error_that_comes_as_success_is_one(services: Container, api: PublicApi, person: Person, odd: Odd) -> None:
