@@ -18,8 +18,8 @@ PREFIX = r"(?:/(?:apis?|listenbrainz|audioscrobbler|lastfm|scrobble|compat))*"
 LISTENBRAINZ = re.compile(
     rf"""
     {PREFIX} (?: /1 )* /
-    (?= (?: submit-listens | validate-token | latest-import | delete-listen | playing-now | stats | cf | feedback
-          | recommendation | search/users ) (?: / | $ )
+    (?= (?: submit-listens | validate-token | latest-import | delete-listen | playing-now | stats | cf
+          | feedback/recording-feedback | feedback/user | feedback/recording | recommendation | search/users ) (?: / | $ )
       | user/[^/]+ (?: / | $ )
       | playlist/(?: create | edit | search | [0-9A-Fa-f-]{{36}} ) (?: / | $ ) )
     """,

@@ -97,7 +97,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     def import_report(import_id: UUID) -> Answer:
         services.listens.get_import(me(), import_id)
         headers = {"Content-Disposition": f'attachment; filename="import-{import_id}.csv"'}
-        return Response(report(services, me(), import_id), content_type="text/csv; charset=utf-8", headers=headers)
+        return Response(
+            report(services, context.actor(), me(), import_id), content_type="text/csv; charset=utf-8", headers=headers
+        )
 
 
 def after(act: object, import_id: UUID) -> Answer:
@@ -114,9 +116,9 @@ def is_live(imports: list[Import] | None) -> bool:
     return any(each.state not in ENDED and each.state not in {"uploading", "ready"} for each in imports or [])
 
 
-def report(services: Services, listener_id: UUID, import_id: UUID) -> Iterator[bytes]:
+def report(services: Services, actor: context.Actor, listener_id: UUID, import_id: UUID) -> Iterator[bytes]:
     """Yield a report part by part; the context of the request ends before its body is read."""
-    actor, offset = context.actor(), 0
+    offset = 0
     while True:
         with context.acting_as(actor):
             found = services.listens.read_import_report(listener_id, import_id, offset)

@@ -1,9 +1,13 @@
 """Every plausible base address leads to its endpoint, and pages keep theirs."""
 
+import re
+
 import pytest
 
 from app.protocols.addresses import HANDSHAKE, rewrite
+from app.protocols.install import PREFIXES
 from tests.protocols.conftest import Player
+from tests.support.stack import Stack
 
 ID = "00000000-0000-4000-8000-000000000000"
 
@@ -18,6 +22,8 @@ ID = "00000000-0000-4000-8000-000000000000"
         ("/apis/listenbrainz/1/submit-listens", "", "/1/submit-listens"),
         ("/listenbrainz/1/user/a/listens", "", "/1/user/a/listens"),
         ("/user/a/listen-count", "", "/1/user/a/listen-count"),
+        ("/feedback/recording-feedback", "", "/1/feedback/recording-feedback"),
+        ("/feedback/user/a/get-feedback", "", "/1/feedback/user/a/get-feedback"),
         ("/1/playlist/create", "", "/1/playlist/create"),
         (f"/1/playlist/{ID}", "", f"/1/playlist/{ID}"),
         (f"/playlist/{ID}/item/add", "", f"/1/playlist/{ID}/item/add"),
@@ -52,3 +58,16 @@ def test_a_path_is_rewritten_to_its_endpoint(path: str, query: str, expected: st
 def test_a_client_reaches_segue_by_any_base(player: Player, base: str) -> None:
     reply = player.get(f"{base}/validate-token")
     assert (reply.status, reply.json["valid"]) == (200, True)
+
+
+def test_no_address_of_a_page_or_of_the_public_api_is_taken_away(loopback: Stack) -> None:
+    assert loopback.app is not None
+    for rule in loopback.app.url_map.iter_rules():
+        if rule.rule.startswith(PREFIXES):
+            continue
+        path = re.sub(r"<uuid:[a-z_]+>", ID, rule.rule)
+        path = re.sub(r"<kind>", "recordings", path)
+        path = re.sub(r"<(?:[a-z]+:)?[a-z_]+>", "1", path)
+        assert rewrite(path) == path, rule.rule
+    for kind in ("recordings", "artists"):
+        assert rewrite(f"/feedback/{kind}/{ID}") == f"/feedback/{kind}/{ID}"

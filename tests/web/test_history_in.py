@@ -61,6 +61,7 @@ def test_a_history_is_looked_at_taken_over_and_taken_out(scripts: bool, site: Si
     with acting_as(person.actor):
         assert site.stack.services.listens.summary(person.listener_id).plays == 0
     page.get_by_role("button", name="Take it over").click()
+    expect(page.get_by_text("Taking it over").first).to_be_visible()
     work(site)
     see(page, "20 listens taken", scripts=scripts)
     report = page.get_by_role("link", name="Report, row by row").get_attribute("href")
@@ -69,9 +70,10 @@ def test_a_history_is_looked_at_taken_over_and_taken_out(scripts: bool, site: Si
     assert len(reply.data.decode().splitlines()) == 21
     assert reply.headers["Content-Disposition"].startswith("attachment")
     page.goto("/history")
-    expect(page.get_by_text(f"{HOSTILE} 19")).to_be_visible()
+    expect(page.get_by_text(f"{HOSTILE} 19", exact=True)).to_be_visible()
     page.goto("/account/imports")
     page.get_by_role("button", name="Take all of it out again").click()
+    expect(page.get_by_text("Taking it out again").first).to_be_visible()
     work(site)
     see(page, "Taken out again", scripts=scripts)
     page.goto("/history")
@@ -103,8 +105,8 @@ def test_a_player_is_connected_and_its_first_listen_seen_live(site: Site, visit:
     page = visit(person)
     page.goto("/account")
     page.get_by_role("link", name="Connect a player").click()
-    page.get_by_text("Web Scrobbler").click()
-    page.get_by_role("button", name="Make a token for it: Web Scrobbler").click()
+    page.get_by_text("Web Scrobbler", exact=True).click()
+    page.locator("details[open] form button").click()
     expect(page.get_by_text("Waiting for the first request")).to_be_visible()
     address, token = page.locator("section[aria-labelledby=chosen] .secret__value").all_inner_texts()
     assert address == f"{site.base_url}/1/submit-listens"
