@@ -19,7 +19,8 @@ LISTENBRAINZ = re.compile(
     rf"""
     {PREFIX} (?: /1 )* /
     (?= (?: submit-listens | validate-token | latest-import | delete-listen | playing-now | stats | cf
-          | feedback/recording-feedback | feedback/user | feedback/recording | recommendation | search/users ) (?: / | $ )
+          | feedback/recording-feedback | feedback/user | feedback/recording | recommendation | search/users )
+        (?: / | $ )
       | user/[^/]+ (?: / | $ )
       | playlist/(?: create | edit | search | [0-9A-Fa-f-]{{36}} ) (?: / | $ ) )
     """,
