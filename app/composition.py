@@ -51,12 +51,15 @@ MODULES: dict[str, type] = {
     "playlists": Playlists,
 }
 
-LOG_OWNERS = ("accounts", "listens", "training")
+LOG_OWNERS = ("accounts", "catalog", "listens", "training")
 FOLLOW_INTERVAL_S = 0.2
 TICK_INTERVAL_S = 1.0
 MAX_BODY_BYTES = 1_048_576
 MAX_BATCH_BYTES = 10_240_000  # 1000 listens of at most 10 kB
 MAX_CALL_BYTES = 64_000_000  # between parts of Segue: data sets are loaded in calls of some megabytes
+
+# Modules with Celery tasks: the worker hosts them in every topology, since a task is part of its module.
+WORKER_MODULES = ("training", "listens")
 
 # Processes that call modules without hosting one in the topology; they have service keys too.
 OTHER_PROCESSES = ("worker", "cli")
@@ -160,10 +163,11 @@ def _ticking(tick: Callable[[], None]) -> Callable[[], int]:
 def services_for(settings: Settings, topology: Topology, process: str) -> Container:
     """Return the modules as a process without requests calls them: the command line (`cli`) or the worker.
 
-    In a monolith nobody listens for them, so they host the modules themselves; the worker always hosts `training`.
+    In a monolith nobody listens for them, so they host the modules themselves; the worker always
+    hosts those with tasks.
     """
     everything = tuple(MODULES) if not topology.is_split() else ()
-    hosted = everything or (("training",) if process == "worker" else ())
+    hosted = everything or (WORKER_MODULES if process == "worker" else ())
     return Container(_as(settings, process), topology, hosted)
 
 
@@ -246,6 +250,7 @@ def _rpc_view(dispatcher: Dispatcher) -> Callable[[str], Response]:
 
 def _install_gateway(app: Flask, container: Container, people: auth.People) -> None:
     from app.admin import views as admin
+    from app.protocols.install import PREFIXES, install_protocols
     from app.web import views as web
     from app.web.errors import error_page
 
@@ -255,7 +260,7 @@ def _install_gateway(app: Flask, container: Container, people: auth.People) -> N
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     install_errors(app, error_page)
     gateway.refuse_public_rpc(app, settings.bind)
-    gateway.install_people(app, people, settings, exempt=("/rpc/",))
+    gateway.install_people(app, people, settings, exempt=("/rpc/", *PREFIXES))
     gateway.install_cors(app, settings.cors_origins)
     if settings.rate_limits:
         limits.install_limits(app, settings.limits_url)
@@ -279,6 +284,7 @@ def _install_gateway(app: Flask, container: Container, people: auth.People) -> N
         """The keys that verify access tokens."""
         return json_response(people.keys.document())
 
+    install_protocols(app, container, people, settings.public_url)
     app.register_blueprint(web.blueprint(container, settings))
     app.register_blueprint(admin.blueprint(container, settings))
     signer = load_signer(settings) if container.topology.is_split() else None
@@ -374,12 +380,13 @@ def background_health(settings: Settings) -> list[dict[str, Any]]:
 
 
 def create_worker() -> Celery:
-    """Return the Celery application of the training worker, with its tasks."""
+    """Return the Celery application of the worker, with the tasks of every module that has some."""
     settings = _as(load_settings(), "worker")
     logs.configure("worker")
     topology = load_topology(settings.topology)
     container = services_for(settings, topology, "worker")
     celery = make_celery(settings)
-    tasks = importlib.import_module("app.modules.training.tasks")
-    tasks.register(celery, container.wire("training").service)
+    for module in WORKER_MODULES:
+        tasks = importlib.import_module(f"app.modules.{module}.tasks")
+        tasks.register(celery, container.wire(module).service)
     return celery

@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: int = 0
     cors_origins: tuple[str, ...] = ()
     allow_plain_http: bool = False
+    allow_private_hosts: tuple[str, ...] = ()  # names, addresses and networks that outgoing requests may reach
     rate_limits: bool = True
     pool_size: int = 4
     secret_files: dict[str, str] = {}
@@ -109,6 +110,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values["data_dir"] = str(data_dir)
     values["socket_dir"] = merged.get("SEGUE_SOCKET_DIR") or str(data_dir / "run")
     values["cors_origins"] = [o for o in merged.get("SEGUE_CORS_ORIGINS", "").split(",") if o]
+    values["allow_private_hosts"] = [
+        h.strip() for h in merged.get("SEGUE_ALLOW_PRIVATE_HOSTS", "").split(",") if h.strip()
+    ]
     for truth in ("allow_plain_http", "rate_limits"):
         if truth in values:
             values[truth] = str(values[truth]).lower() in {"1", "true", "yes", "on"}

@@ -14,6 +14,7 @@ from app.composition import Container
 from app.kernel.db import Database
 from tests.support.people import Person, new_person
 from tests.support.stack import ROOT, Stack, loopback_stack, split_stack
+from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
 REAL_DATA = "real data"
@@ -149,6 +150,14 @@ def worker(loopback: Stack) -> Iterator[Process]:
 
 
 @pytest.fixture(scope="session")
+def supysonic(folder: Path) -> Iterator[Supysonic]:
+    """A real Subsonic server with a few tones; what needs it is skipped, loudly, where it is not installed."""
+    (folder / "supysonic").mkdir()
+    with running_supysonic(folder / "supysonic") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with real data; what needs it is skipped where it is missing."""
     path = Path(os.environ.get("SEGUE_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -162,6 +171,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if missed:
         terminalreporter.section("REAL DATA IS MISSING", sep="!", red=True)
         terminalreporter.line(f"{len(missed)} tests on real data were skipped; set SEGUE_TEST_DATA to its folder")
+    missed = [r for r in terminalreporter.stats.get("skipped", ()) if MISSING in str(r.longrepr)]
+    if missed:
+        terminalreporter.section(MISSING, sep="!", red=True)
+        terminalreporter.line(f"{len(missed)} tests on a real Subsonic server were skipped; see SEGUE_TEST_SUPYSONIC")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import urllib3
 
 from app.bench.system import System
+from app.contracts.accounts import ALL_SCOPES
 from app.datasets.load import load as load_dataset
 from app.kernel import context
 
@@ -50,6 +51,14 @@ def sign_in(system: System, name: str) -> Client:
         accounts.reset_password(accounts.create_reset(listener.listener_id), PASSWORD)
         tokens = accounts.login(name, PASSWORD)
     return Client(urllib3.connection_from_url(system.base_url, maxsize=CONNECTIONS), tokens.access_token)
+
+
+def with_token(system: System, client: Client, name: str) -> Client:
+    """Return a client of the same listener with an API token, as players have one."""
+    with context.acting_as(context.SYSTEM):
+        accounts = system.services.accounts
+        issued = accounts.create_token(accounts.find_listener(name).listener_id, "benchmark", list(ALL_SCOPES))
+    return Client(client.pool, issued.token)
 
 
 def load_demo(system: System) -> None:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from app.bench.freshness import TOPOLOGIES
-from app.bench.load import Client, at_once, sign_in
+from app.bench.load import Client, at_once, sign_in, with_token
 from app.bench.report import Result, against, median_ms, report
 from app.bench.system import running_servers, running_system, temporary_folder
 
@@ -18,14 +18,15 @@ def run() -> dict[str, Any]:
     with temporary_folder() as folder, running_servers(folder) as servers:
         for topology in TOPOLOGIES:
             with running_system(servers, folder / topology, topology) as system:
-                results += _measure(topology, sign_in(system, "submitter"))
+                client = sign_in(system, "submitter")
+                results += _measure(topology, client, with_token(system, client, "submitter"))
     return report("submit", results)
 
 
-def _measure(topology: str, client: Client) -> list[Result]:
+def _measure(topology: str, client: Client, player: Client) -> list[Result]:
     now = int(time.time()) - 10_000_000
-    rates: dict[str, list[float]] = {"ping": [], "single": [], "batch": []}
-    waits: dict[str, list[float]] = {"ping": [], "single": []}
+    rates: dict[str, list[float]] = {"ping": [], "single": [], "player": [], "batch": []}
+    waits: dict[str, list[float]] = {"ping": [], "single": [], "player": []}
     for turn in range(ROUNDS):
         rate, samples = at_once(lambda _number: client.ping(), SINGLES)
         rates["ping"].append(rate)
@@ -34,13 +35,23 @@ def _measure(topology: str, client: Client) -> list[Result]:
         rate, samples = at_once(lambda number: _send(client, [start + number]), SINGLES)  # noqa: B023
         rates["single"].append(rate)
         waits["single"] += samples
+        rate, samples = at_once(lambda number: _play(player, start + 2_000 + number), SINGLES)  # noqa: B023
+        rates["player"].append(rate)
+        waits["player"] += samples
         first = start + 5_000
         rate, _ = at_once(lambda n: _send(client, range(first + n * BATCH, first + n * BATCH + BATCH)), BATCHES)  # noqa: B023
         rates["batch"].append(rate * BATCH)
     middle = {name: sorted(found)[ROUNDS // 2] for name, found in rates.items()}
     return [
         against(f"{topology}: submissions a second", middle["single"], "1/s", middle["ping"]),
+        against(f"{topology}: submissions a second through /1/submit-listens", middle["player"], "1/s", middle["ping"]),
         against(f"{topology}: a submission, median", median_ms(waits["single"]), "ms", median_ms(waits["ping"])),
+        against(
+            f"{topology}: a submission through /1/submit-listens, median",
+            median_ms(waits["player"]),
+            "ms",
+            median_ms(waits["ping"]),
+        ),
         Result(f"{topology}: listens a second in batches of {BATCH}", round(middle["batch"], 1), "1/s"),
     ]
 
@@ -48,3 +59,9 @@ def _measure(topology: str, client: Client) -> list[Result]:
 def _send(client: Client, times: Any) -> None:
     listens = [{"listened_at": at, "artist": f"Artist {at % 500}", "title": f"Title {at % 5000}"} for at in times]
     client.send("POST", "/api/v1/listens", {"listens": listens})
+
+
+def _play(player: Client, at: int) -> None:
+    track = {"artist_name": f"Artist {at % 500}", "track_name": f"Title {at % 5000}"}
+    body = {"listen_type": "single", "payload": [{"listened_at": at, "track_metadata": track}]}
+    player.send("POST", "/1/submit-listens", body)

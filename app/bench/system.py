@@ -127,6 +127,7 @@ def environment_for(servers: Servers, folder: Path, database: str, topology: str
         "SEGUE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SEGUE_RATE_LIMITS": "0",
         "SEGUE_ENVIRONMENT": "test",
+        "SEGUE_ALLOW_PRIVATE_HOSTS": "127.0.0.1",  # where the other services of tests are
         "OPENBLAS_NUM_THREADS": "1",
     }
 
@@ -152,7 +153,7 @@ def start_process(
 
 def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
     """Start a Celery worker with beat."""
-    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1", "--loglevel", "INFO"]
+    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2", "--loglevel", "INFO"]
     command += ["-s", str(settings.data_dir / "run" / "beat-schedule")]
     return _start(settings, environment, "worker", command)
 

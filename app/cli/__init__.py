@@ -5,7 +5,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import benchmarks, data, database, models, running, users
+from app.cli import benchmarks, data, database, history, models, running, users
 from app.cli.shared import SegueError
 from app.kernel.contract import DomainError
 from app.settings import SettingsError
@@ -16,6 +16,7 @@ COMMANDS = (
     *database.COMMANDS,
     *users.COMMANDS,
     *data.COMMANDS,
+    *history.COMMANDS,
     *models.COMMANDS,
     *benchmarks.COMMANDS,
 )

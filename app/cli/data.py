@@ -1,12 +1,10 @@
-"""`manage.py datasets | import | export | snapshots …`."""
+"""`manage.py datasets | snapshots …`."""
 
 from pathlib import Path
 
 import click
 
-from app.cli.shared import NotAvailable, SegueError, answer, as_json, modules, progress, table
-
-FORMATS = ("auto", "listenbrainz", "lastfm", "spotify", "maloja", "koito", "youtube", "rockbox", "itunes", "tsv")
+from app.cli.shared import SegueError, answer, as_json, modules, progress, table
 
 
 @click.group()
@@ -53,24 +51,6 @@ def load(name: str, path: Path | None, json_: bool) -> None:
         "rejected": report.rejected,
     }
     answer(json_, document, ", ".join(f"{value} {key}" for key, value in document.items() if key != "dataset"))
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--user", required=True)
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto")
-@as_json
-def import_(file: Path, user: str, format_: str, json_: bool) -> None:
-    """Bring a history in from another service."""
-    raise NotAvailable("import is not available yet")
-
-
-@click.command()
-@click.option("--user", required=True)
-@click.argument("file", type=click.Path(path_type=Path))
-def export(user: str, file: Path) -> None:
-    """Write a listener's history to a file."""
-    raise NotAvailable("export is not available yet")
 
 
 @click.group()
@@ -134,4 +114,4 @@ def _snapshot(snapshot: object) -> dict[str, object]:
     return {"id": document.pop("snapshot_id"), **document}
 
 
-COMMANDS = (datasets, import_, export, snapshots)
+COMMANDS = (datasets, snapshots)

@@ -90,7 +90,7 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
         "OPENBLAS_NUM_THREADS": "1",
     }
     web = [_web_program(settings, topology, name, shared, workers) for name in topology.processes]
-    command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "1"]
+    command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2"]
     command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
     return [*web, Program("worker", command, environment=shared, directory=ROOT, stop_wait_s=8)]
 

@@ -2,11 +2,14 @@
 
 import secrets
 import sys
+import time
 
 import click
 
 from app.cli.shared import SegueError, answer, as_json, modules, table
 from app.contracts.accounts import ALL_SCOPES, Scope
+
+PATIENCE_S = 20.0
 
 
 @click.group()
@@ -59,10 +62,20 @@ def list_(json_: bool) -> None:
 @users.command()
 @click.argument("name")
 def delete(name: str) -> None:
-    """Delete a listener and everything of theirs, in every module."""
+    """Delete a listener and everything of theirs, in every module; says when it is complete."""
     with modules() as services:
-        services.accounts.delete_listener(services.accounts.find_listener(name).listener_id)
-    click.echo(f"deleted {name}")
+        listener_id = services.accounts.find_listener(name).listener_id
+        receipt = services.accounts.create_erasure_receipt(listener_id)
+        services.accounts.delete_listener(listener_id)
+        found = services.accounts.get_erasure(receipt)
+        until = time.monotonic() + PATIENCE_S
+        while not found.is_complete and time.monotonic() < until:
+            time.sleep(0.2)
+            found = services.accounts.get_erasure(receipt)
+    if found.is_complete:
+        click.echo(f"deleted {name}: nothing is left in any module")
+    else:
+        click.echo(f"deleted {name}; it goes on by itself in: {', '.join(found.waiting)}")
 
 
 @users.command()

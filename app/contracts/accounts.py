@@ -94,6 +94,29 @@ class Preferences(Struct, frozen=True):
     theme: Literal["auto", "light", "dark"] = "auto"
 
 
+class ScrobbleSession(Struct, frozen=True):
+    """A session of the Audioscrobbler protocols: its `key` stands for an API token with the scope scrobble."""
+
+    key: str
+    name: str
+    listener_id: UUID
+
+
+class TokenRequest(Struct, frozen=True):
+    """A request of a player or application, taken or refused, and why; nobody's where its token is unknown."""
+
+    at: datetime
+    listener_id: UUID | None
+    token_id: UUID | None
+    protocol: str  # "listenbrainz", "audioscrobbler 2.0", "audioscrobbler 1.2"
+    what: str
+    client: str
+    app: str  # the key that an application of the Audioscrobbler protocol names itself by
+    address: str
+    is_accepted: bool
+    outcome: str
+
+
 class SecondFactor(Struct, frozen=True):
     """A TOTP secret to enrol; `recovery_codes` are shown this once."""
 
@@ -106,6 +129,13 @@ class ListenerErased(Struct, frozen=True, tag="listener_erased"):
     """A person is deleted: every module forgets them."""
 
     listener_id: UUID
+
+
+class Erasure(Struct, frozen=True):
+    """How far an erasure is: complete when no module waits. A module that is away waits."""
+
+    is_complete: bool
+    waiting: list[str]
 
 
 class InvalidCredentials(DomainError):
@@ -124,6 +154,18 @@ class InvalidToken(DomainError):
     """This token is unknown, used up, expired or revoked."""
 
     code, status = "accounts.invalid_token", 401
+
+
+class AuthorizationPending(DomainError):
+    """The person has not said yes to this application yet."""
+
+    code, status = "accounts.authorization_pending", 403
+
+
+class AuthorizationExpired(DomainError):
+    """This request of an application is older than an hour; it begins anew."""
+
+    code, status = "accounts.authorization_expired", 403
 
 
 class LoginThrottled(DomainError):
@@ -190,6 +232,55 @@ class Accounts(Protocol):
         """Give a short access token for an API token. Raises InvalidToken."""
 
     @query(access=Access.PUBLIC)
+    def sign_in_scrobbler(
+        self, name: str, proof: str, scheme: Literal["token", "mobile", "handshake"], salt: str = ""
+    ) -> ScrobbleSession:
+        """Open a session of the Audioscrobbler protocols with an API token as password. Raises InvalidCredentials.
+
+        `proof` is the token itself, md5(name + md5(token)) (mobile), or md5(md5(token) + salt) (handshake).
+        """
+
+    @query(access=Access.PUBLIC)
+    def exchange_scrobble_session(self, key: str) -> AccessGrant:
+        """Give a short access token for such a session. Raises InvalidToken."""
+
+    @query(access=Access.PUBLIC)
+    def start_authorization(self, app: str) -> str:
+        """A token with which an application asks a person for consent; nothing is stored."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def approve_authorization(self, listener_id: UUID, token: str, app: str, name: str) -> None:
+        """Consent: make an API token called `name` for the application. Raises InvalidToken, AuthorizationExpired."""
+
+    @command(access=Access.PUBLIC)
+    def finish_authorization(self, token: str, app: str) -> ScrobbleSession:
+        """Hand the session over, once. Raises AuthorizationPending, AuthorizationExpired, InvalidToken."""
+
+    @query(access=Access.PUBLIC)
+    def find_visible(self, name: str, app: str = "", address: str = "") -> Listener:
+        """The listener of a name whose listening the actor may read. Raises ListenerNotFound otherwise.
+
+        One's own, a public one, any for an admin; and, since readers of the Audioscrobbler protocol send no session:
+        of whom the application `app` had a session from the same `address` within a day.
+        """
+
+    @query(access=Access.LISTENER)
+    def search_visible(self, search: str, limit: int = 20) -> list[Listener]:
+        """Listeners that the actor may see, by the beginning of their name."""
+
+    @query(access=Access.SERVICE)
+    def visible_of(self, listener_ids: list[UUID]) -> list[Listener]:
+        """Those of the given listeners whose listening is public."""
+
+    @command(access=Access.SERVICE)
+    def note_requests(self, requests: list[TokenRequest]) -> None:
+        """Note requests of players; the last ones of each token are kept."""
+
+    @query(access=Access.OWNER)
+    def list_requests(self, listener_id: UUID, limit: int = 50) -> list[TokenRequest]:
+        """The last requests of a listener's tokens, newest first; an admin's own list has nobody's among them."""
+
+    @query(access=Access.PUBLIC)
     def public_keys(self) -> JwkSet:
         """The keys that verify access tokens, the retiring one included."""
 
@@ -228,6 +319,14 @@ class Accounts(Protocol):
     @command(access=Access.OWNER, idempotent=True)
     def delete_listener(self, listener_id: UUID) -> None:
         """Erase a person here and, through the feed, in every module. Raises LastAdmin."""
+
+    @query(access=Access.OWNER)
+    def create_erasure_receipt(self, listener_id: UUID) -> str:
+        """A code by which a person who deletes their account can ask afterwards whether all of it is gone."""
+
+    @query(access=Access.PUBLIC, timeout=10)
+    def get_erasure(self, receipt: str) -> Erasure:
+        """How far an erasure is, as each module finds when it looks. Raises InvalidToken."""
 
     @command(access=Access.OWNER)
     def change_password(self, listener_id: UUID, current: str, new: str) -> None:

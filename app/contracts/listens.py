@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from app.contracts.events import FeedPage
+from app.contracts.imports import Imports
 from app.kernel.contract import Access, DomainError, command, query
 
 Kind = Literal["recordings", "artists"]
@@ -29,6 +30,7 @@ class NewListen(Struct, frozen=True):
     duration_ms: int | None = None
     recording_mbid: UUID | None = None
     extra: dict[str, Any] | None = None
+    client: str | None = None  # where one batch holds the listens of several
 
 
 class Rejection(Struct, frozen=True):
@@ -42,6 +44,15 @@ class SubmitResult(Struct, frozen=True):
     rejected: list[Rejection]
 
 
+class Sent(Struct, frozen=True):
+    """What a listen was sent as that corrections show as another."""
+
+    recording_key: UUID
+    artist_key: UUID
+    artist: str
+    title: str
+
+
 class Listen(Struct, frozen=True):
     listened_at: datetime
     recording_key: UUID
@@ -52,6 +63,24 @@ class Listen(Struct, frozen=True):
     release: str | None
     duration_ms: int | None
     client: str
+    inserted_at: datetime | None = None
+    extra: dict[str, Any] | None = None  # what else its client told, `recording_mbid` and `release_artist` included
+    sent: Sent | None = None  # where corrections show it as another
+
+
+class PlayingNow(Struct, frozen=True):
+    """What is playing, until `until` unless something else is."""
+
+    artist: str
+    title: str
+    artist_key: UUID
+    recording_key: UUID
+    release: str | None
+    duration_ms: int | None
+    client: str
+    extra: dict[str, Any] | None
+    started_at: datetime
+    until: datetime
 
 
 class ListenPage(Struct, frozen=True):
@@ -104,6 +133,14 @@ class Activity(Struct, frozen=True):
     buckets: list[Bucket]
 
 
+class Pattern(Struct, frozen=True):
+    """Plays by day of the week (Monday first, 7 rows) and hour (24 columns)."""
+
+    plays: list[list[int]]
+    start: datetime | None
+    end: datetime | None
+
+
 class Summary(Struct, frozen=True):
     plays: int
     first_listened_at: datetime | None
@@ -128,6 +165,68 @@ class PopularItem(Struct, frozen=True):
     listeners: int
 
 
+# Relays: forwarding to other services and fetching from them
+
+RelayService = Literal["listenbrainz", "lastfm", "segue"]
+RelayDirection = Literal["push", "pull", "both"]
+
+
+class RelayOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """What some services need besides; of Last.fm the key and secret of an API account (last.fm/api)."""
+
+    api_key: Annotated[str, Meta(max_length=200)] = ""
+    api_secret: Annotated[str, Meta(max_length=200)] = ""
+    is_session_key: bool = False  # the credential is a session key of Last.fm, not the password
+    pull_every_s: Annotated[int, Meta(ge=60, le=86_400)] = 900
+
+
+class DeadLetter(Struct, frozen=True):
+    """A listen that the other service did not take."""
+
+    listened_at: datetime
+    artist: str
+    title: str
+    reason: str
+
+
+class Relay(Struct, frozen=True):
+    """A connection to another service, without what signs in there.
+
+    `paused` says why it waits for its owner, "" when it does not. `waiting` listens are to be sent, at `push_next_at`
+    if that is known; `dead` were not taken, the newest of them are in `dead_letters`. `*_done_at` is the last success,
+    `*_error` the last failure in words, "" once it went well again.
+    """
+
+    relay_id: UUID
+    service: RelayService
+    address: str
+    user_name: str
+    direction: RelayDirection
+    is_enabled: bool
+    paused: str
+    pull_every_s: int
+    created_at: datetime
+    waiting: int
+    dead: int
+    dead_letters: list[DeadLetter]
+    push_done_at: datetime | None
+    push_error: str
+    push_failed_at: datetime | None
+    push_next_at: datetime | None
+    pull_done_at: datetime | None
+    pull_error: str
+    pull_failed_at: datetime | None
+    pull_next_at: datetime | None
+
+
+class RelayCheck(Struct, frozen=True):
+    """Whether the other service knows the listener, and in words what it said."""
+
+    is_working: bool
+    message: str
+    user_name: str
+
+
 class Listened(Struct, frozen=True, tag="listened"):
     """A listen was stored."""
 
@@ -139,6 +238,7 @@ class Listened(Struct, frozen=True, tag="listened"):
     artist: str
     title: str
     release: str | None
+    recording_mbid: UUID | None = None
 
 
 class Unlistened(Struct, frozen=True, tag="unlistened"):
@@ -205,13 +305,31 @@ class ListenNotFound(DomainError):
     code, status = "listens.listen_not_found", 404
 
 
+class InvalidListen(DomainError):
+    """This listen can't be taken as it is."""
+
+    code, status = "listens.invalid_listen", 422
+
+
+class RelayNotFound(DomainError):
+    """There is no such connection."""
+
+    code, status = "listens.relay_not_found", 404
+
+
+class InvalidRelay(DomainError):
+    """This connection can't be made as it is."""
+
+    code, status = "listens.invalid_relay", 422
+
+
 class InvalidRange(DomainError):
     """The range, time zone or cursor is not one that exists."""
 
     code, status = "listens.invalid_range", 422
 
 
-class Listens(Protocol):
+class Listens(Imports, Protocol):
     @command(access=Access.OWNER, idempotent=True, timeout=10, scope="scrobble")
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         """Store up to 1000 listens: all valid ones, each once; the invalid ones are told by index.
@@ -235,12 +353,43 @@ class Listens(Protocol):
         after: str | None = None,
         limit: int = 25,
         search: str = "",
+        is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
-        Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive.
-        Raises InvalidRange.
+        Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive. Where more fit, the
+        newest are given, or with `is_nearest_after` those just after `after` (without a `next`). `offset`, up to a
+        million, passes over some, for protocols that page by number. Raises InvalidRange.
         """
+
+    @query(access=Access.OWNER)
+    def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
+        """How many listens `history` would page through. Raises InvalidRange."""
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def set_playing_now(self, listener_id: UUID, listen: NewListen, client: str = "") -> UUID:
+        """Say what is playing now; its `listened_at` is not looked at. Returns the recording's key.
+
+        It ends by itself after its duration, or ten minutes where that is not known; the same again does not prolong
+        it. Raises InvalidListen.
+        """
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def clear_playing_now(self, listener_id: UUID) -> None:
+        """Nothing is playing."""
+
+    @query(access=Access.OWNER)
+    def get_playing_now(self, listener_id: UUID) -> PlayingNow | None:
+        """What is playing, or None."""
+
+    @query(access=Access.OWNER)
+    def get_import_mark(self, listener_id: UUID, source: str) -> datetime | None:
+        """Up to when an importer outside of Segue has brought the history of another service in."""
+
+    @command(access=Access.OWNER, idempotent=True, scope="scrobble")
+    def set_import_mark(self, listener_id: UUID, source: str, at: datetime) -> None:
+        """Note how far an importer came; the mark only moves forward."""
 
     @command(access=Access.OWNER)
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
@@ -280,6 +429,25 @@ class Listens(Protocol):
         """Plays over time. Raises InvalidRange."""
 
     @query(access=Access.OWNER)
+    def pattern(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Pattern:
+        """Plays by day of the week and hour. Raises InvalidRange."""
+
+    @query(access=Access.LISTENER)
+    def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
+        """The most played of everybody here, in UTC; no personal data in it. Raises InvalidRange."""
+
+    @query(access=Access.LISTENER)
+    def activity_here(self, range: Range = "all_time") -> Activity:
+        """Plays of everybody here over time, in UTC. Raises InvalidRange."""
+
+    @query(access=Access.OWNER)
     def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:
         """How much was played, in all or of one artist."""
 
@@ -287,13 +455,74 @@ class Listens(Protocol):
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
         """The recordings of an artist that the listener played most."""
 
+    @query(access=Access.OWNER)
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        """How many listens are of an item, as corrections show them to the listener."""
+
     @query(access=Access.LISTENER)
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         """What most listeners here played; no personal data in it."""
 
+    # Relays: forwarding to other services and fetching from them
+
+    @command(access=Access.OWNER)
+    def add_relay(
+        self,
+        listener_id: UUID,
+        service: RelayService,
+        address: str,
+        user_name: str,
+        credential: str,
+        direction: RelayDirection = "push",
+        options: RelayOptions | None = None,
+    ) -> Relay:
+        """Connect to another service: new listens are forwarded from now on, or fetched from there, or both.
+
+        `address` is the service's own where it is "" (never for another Segue); `credential` a token, of Last.fm the
+        password or a session key. Nothing is asked there yet. Raises InvalidRelay.
+        """
+
+    @query(access=Access.OWNER)
+    def list_relays(self, listener_id: UUID) -> list[Relay]:
+        """The connections of a listener with their state, oldest first."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def set_relay(
+        self,
+        listener_id: UUID,
+        relay_id: UUID,
+        is_enabled: bool | None = None,
+        direction: RelayDirection | None = None,
+        credential: str | None = None,
+    ) -> Relay:
+        """Change what is given. One that is disabled keeps what waits, and takes up no new listens.
+
+        A new credential ends a pause. Raises RelayNotFound, InvalidRelay.
+        """
+
+    @command(access=Access.OWNER, idempotent=True)
+    def remove_relay(self, listener_id: UUID, relay_id: UUID) -> None:
+        """Forget a connection with all that waits to be sent. Raises RelayNotFound."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def retry_relay(self, listener_id: UUID, relay_id: UUID) -> Relay:
+        """Try at once, what was not taken included; ends a pause. Raises RelayNotFound."""
+
+    @command(access=Access.OWNER, timeout=12)
+    def test_relay(self, listener_id: UUID, relay_id: UUID) -> RelayCheck:
+        """Ask the other service now whether it knows the listener. A good answer ends a pause. Raises RelayNotFound."""
+
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         """Counts, play counts and feedback of a person, as JSON values; listens are read by `history`."""
+
+    @query(access=Access.SERVICE)
+    def pseudonyms_of(self, listener_ids: list[UUID]) -> list[UUID]:
+        """The pseudonyms under which training knows these people."""
+
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
 
     @query(access=Access.SERVICE, timeout=10)
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:

@@ -38,6 +38,13 @@ class Recommendations(Struct, frozen=True):
     degraded: bool
 
 
+class SimilarListener(Struct, frozen=True):
+    """`similarity` is the cosine of the two listeners' artists, 0 to 1."""
+
+    listener_id: UUID
+    similarity: float
+
+
 class ServedModel(Struct, frozen=True):
     kind: Kind
     sha256: str
@@ -62,6 +69,10 @@ class Recommender(Protocol):
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
         """Items near an item. Raises ItemUnknown."""
 
+    @query(access=Access.OWNER)
+    def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
+        """Those here who play the same artists, nearest first; whether they may be named is for accounts to say."""
+
     @query(access=Access.SERVICE)
     def served_models(self) -> list[ServedModel]:
         """The models that this process serves now."""
@@ -69,6 +80,10 @@ class Recommender(Protocol):
     @query(access=Access.SERVICE)
     def profile_size(self, listener_id: UUID) -> int:
         """How many items the listener's profile holds; the freshness benchmark waits for it."""
+
+    @query(access=Access.SERVICE)
+    def has_traces(self, listener_id: UUID) -> bool:
+        """Whether anything of a person is left here."""
 
     @query(access=Access.OWNER)
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:

@@ -172,6 +172,10 @@ class Training(Protocol):
         """Let the champion before serve again. Raises NothingToRollBackTo."""
 
     @query(access=Access.SERVICE)
+    def has_traces(self, pseudonym: UUID) -> bool:
+        """Whether a snapshot may still hold an erased person."""
+
+    @query(access=Access.SERVICE)
     def champions(self) -> list[Model]:
         """The model that serves each kind."""
 

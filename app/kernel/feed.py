@@ -51,8 +51,39 @@ def append(session: Session, events: Sequence[msgspec.Struct]) -> None:
         )
 
 
-def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
+READ = """
+    select xid::text, position, payload::text
+    from event
+    where (xid, position) > (cast(:xid as xid8), :position)
+      and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by event.xid, event.position
+    limit :limit
+"""
+# Rows that hold several events each: as many as hold `limit` of them, one at the least. The payloads of those that are
+# not handed out are not read.
+READ_WEIGHED = """
+    select event.xid::text, event.position, event.payload::text
+    from (
+        select xid, position, sum(weight) over (order by xid, position) - weight as before
+        from (
+            select xid, position, weight
+            from event
+            where (xid, position) > (cast(:xid as xid8), :position)
+              and xid < pg_snapshot_xmin(pg_current_snapshot())
+            order by event.xid, event.position
+            limit :limit
+        ) next
+    ) weighed
+    join event using (position)
+    where before < :limit
+    order by event.xid, event.position
+"""
+
+
+def read(session: Session, after: str, limit: int, *, is_weighed: bool = False) -> tuple[list[bytes], str]:
     """Return up to `limit` events (JSON each) after a cursor, and the cursor behind the last.
+
+    A log whose rows hold several events each has a column `weight` with their number, and is read `is_weighed`.
 
     Raises FeedReset for a cursor of another generation or form, or of a time that this server has not come to: it was
     set back to an older state, and what is new would be taken for what was followed already.
@@ -65,17 +96,7 @@ def read(session: Session, after: str, limit: int) -> tuple[list[bytes], str]:
     if after and (asked != generation or not is_past):
         raise FeedReset
     rows = session.execute(
-        text(
-            """
-            select xid::text, position, payload::text
-            from event
-            where (xid, position) > (cast(:xid as xid8), :position)
-              and xid < pg_snapshot_xmin(pg_current_snapshot())
-            order by event.xid, event.position
-            limit :limit
-            """
-        ),
-        {"xid": xid, "position": position, "limit": limit},
+        text(READ_WEIGHED if is_weighed else READ), {"xid": xid, "position": position, "limit": limit}
     ).all()
     cursor = f"{generation}:{rows[-1][0]}:{rows[-1][1]}" if rows else f"{generation}:{xid}:{position}"
     return [row[2].encode() for row in rows], cursor

@@ -35,7 +35,7 @@ DROPPED = HOP | {
     "x-forwarded-prefix",
     "x-forwarded-port",
 }
-DROPPED_FROM_REPLY = HOP | {"server", "date", "content-length"}
+DROPPED_FROM_REPLY = HOP | {"server", "date"}
 
 
 def install_people(app: Flask, people: auth.People, settings: Settings, *, exempt: tuple[str, ...]) -> None:
@@ -165,7 +165,9 @@ def proxy(module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool],
             raise ServiceUnavailable(f"{module} is unavailable", module=module) from error
         headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in DROPPED_FROM_REPLY]
         response = Response(reply.stream(65536, decode_content=False), reply.status, headers)
-        response.call_on_close(reply.release_conn)
+        # closed, not handed back: behind a client that went away in the middle the rest must not be sent on for ever;
+        # one that was read to its end is back in the pool already
+        response.call_on_close(reply.close)
         return response
 
     for prefix in prefixes:

@@ -38,6 +38,8 @@ RULES = (
     Rule("/api/v1/me/export", "10/minute"),
     Rule("/api/v1/recommendations", "300/minute"),
     Rule("/api/v1/playlists/weekly", "20/minute", frozenset({"POST"})),
+    Rule("/api/v1/playlists/library", "20/minute", frozenset({"PUT"})),
+    Rule("/account/library", "20/minute", frozenset({"POST"})),
     Rule("/", "1200/minute"),
 )
 UNLIMITED = ("/static/", "/healthz", "/readyz", "/metrics", "/rpc/", "/cover/")

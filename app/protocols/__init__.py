@@ -1,1 +1,1 @@
-"""Wire protocols of other services: translate, then call contracts. Brought by a later version."""
+"""Protocols of players and scrobblers: each translates into calls of contracts, and keeps no data of its own."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, make_response, request, url_for
 from msgspec import Meta, Struct
 
 from app.contracts.accounts import (
@@ -209,18 +209,31 @@ def add_farewell(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.post("/account/delete")
     def farewell() -> Answer:
         form: DeleteForm = parse_form(DeleteForm)
-        trouble = ""
+        trouble = receipt = ""
         if form.name.casefold() != context.actor().name.casefold():
             trouble = "That is not your name. Nothing was deleted."
         else:
             try:
+                receipt = services.accounts.create_erasure_receipt(me())
                 services.accounts.delete_listener(me())
             except LastAdmin as error:
                 trouble = error.message
         if trouble:
             return render("web/account_delete.html", summary=None, trouble=trouble), 422
-        notes.add("Your account is deleted, with everything in it. Farewell.")
-        answer = go(url_for("web.login"))
+        answer = go(url_for("web.gone", receipt=receipt))
         clear_session_cookies(answer, settings)
         look.forget()
+        return answer
+
+    @bp.get("/gone/<receipt>")
+    def gone(receipt: str) -> Answer:
+        """Say whether everything of a deleted account is gone."""
+        erasure = services.accounts.get_erasure(receipt)
+        return render("web/gone.html", receipt=receipt, erasure=erasure, is_live=not erasure.is_complete)
+
+    @bp.get("/gone/<receipt>/fragment")
+    def gone_fragment(receipt: str) -> Answer:
+        erasure = services.accounts.get_erasure(receipt)
+        answer = make_response(render("web/_gone.html", erasure=erasure))
+        answer.headers["X-Segue-Live"] = "0" if erasure.is_complete else "1"
         return answer

@@ -15,6 +15,7 @@ from app.kernel.contract import InvalidRequest
 from app.kernel.http import parse_form, parse_query
 from app.settings import Settings
 from app.web import look, notes
+from app.web.library import playable
 from app.web.page import Answer, back, me, render
 from app.web.parts import gather
 
@@ -64,6 +65,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             is_first=not before,
             newer=newer_page(query),
             older=older_page(query, before, page.value.next) if page and page.value.next else None,
+            playable=playable(services, (listen.recording_key for listen in listens)),
             loved={item.key for item in loved.value} if loved else set(),
         )
 

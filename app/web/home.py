@@ -14,6 +14,7 @@ from app.kernel.contract import NotFound
 from app.kernel.http import parse_form
 from app.settings import Settings
 from app.web import notes
+from app.web.library import playable
 from app.web.page import DEMO_CLIENT, Answer, back, me, render
 from app.web.parts import AWAY, Part, gather
 
@@ -47,12 +48,14 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             )
             recordings, artists = recordings or popular_part(popular[0]), artists or popular_part(popular[1])
         listens = recent.value.listens if recent else []
+        suggested = recordings.value.items if recordings else []
         said = {item.key: item.value for item in feedback.value} if feedback else {}
         return render(
             "web/home.html",
             recordings=without_hidden(recordings, said),
             artists=without_hidden(artists, said),
             said=said,
+            playable=playable(services, [*(r.key for r in suggested), *(x.recording_key for x in listens)]),
             recent=recent,
             is_new=bool(recent) and len(listens) < min(RECENT, FEW_PLAYS),
             is_demo=any(listen.client == DEMO_CLIENT for listen in listens),

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from msgspec import Meta, Struct
 
 from app.contracts.catalog import ArtistNotFound
@@ -13,7 +13,8 @@ from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_query
 from app.settings import Settings
-from app.web.page import Answer, me, render
+from app.web.library import playable
+from app.web.page import Answer, go, me, render
 from app.web.parts import gather
 
 RESULTS = 20
@@ -37,7 +38,14 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             partial(services.catalog.search, text, RESULTS),
             partial(services.listens.get_feedback, me()),
         )
-        return render("web/search.html", text=text, found=found, feedback=values(feedback.value))
+        keys = [recording.recording_key for recording in found.value.recordings] if found else []
+        return render(
+            "web/search.html",
+            text=text,
+            found=found,
+            feedback=values(feedback.value),
+            playable=playable(services, keys),
+        )
 
     @bp.get("/artists/<uuid:key>")
     def artist(key: UUID) -> Answer:
@@ -53,7 +61,10 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             if known:
                 raise NotFound("no artist of this key is known here")
             name = "An artist"
+        if known and known.value and known.value.artist.artist_key != key:
+            return go(url_for("web.artist", key=known.value.artist.artist_key))
         heard = {item.key for item in top.value or []}
+        unheard = [r for r in known.value.recordings if r.recording_key not in heard] if known and known.value else []
         return render(
             "web/artist.html",
             key=key,
@@ -63,9 +74,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             top=top,
             similar=similar,
             feedback=values(feedback.value),
-            unheard=[r for r in known.value.recordings if r.recording_key not in heard]
-            if known and known.value
-            else [],
+            unheard=unheard,
+            playable=playable(services, [*heard, *(recording.recording_key for recording in unheard)]),
         )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.contracts.catalog import Act, Merge, ReassignArtist, Rename, SplitArtist
 from app.kernel import context
 from app.kernel.auth import csrf_token, safe_next
 from app.kernel.contract import Unauthenticated
@@ -108,6 +109,19 @@ def size(count: int) -> str:
     return f"{value:.1f} GB"
 
 
+def correction_word(act: Act) -> str:
+    """Return what a correction says of its subject, as the first word of what follows."""
+    match act:
+        case Merge():
+            return "is"
+        case Rename():
+            return "is named"
+        case SplitArtist():
+            return "are"
+        case ReassignArtist():
+            return "is by"
+
+
 FILTERS = {
     "number": number,
     "percent": percent,
@@ -117,6 +131,7 @@ FILTERS = {
     "moment": moment_of,
     "ago": ago,
     "filesize": size,
+    "correction_word": correction_word,
 }
 
 

@@ -14,12 +14,16 @@ from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
 from app.settings import Settings
 from app.web import notes
+from app.web.library import playable, server_name
 from app.web.page import Answer, back, go, me, render
-from app.web.parts import part
+from app.web.parts import gather, part
 
 Text = Annotated[str, Meta(max_length=2000)]
 Place = Annotated[int, Meta(ge=0, le=100_000)]
 FORMATS: dict[str, Format] = {"jspf": "jspf", "xspf": "xspf", "m3u8": "m3u8"}
+
+
+MOST_NAMED = 1000  # entries that are shown as corrected; the catalog is asked once
 
 
 class CreateForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,11 +112,32 @@ def add_lists(bp: Blueprint, services: Services) -> None:
         lists = part(partial(services.playlists.list_playlists, me()))
         return render("web/playlist_add.html", playlists=lists, entry=query)
 
+    @bp.get("/playlist/<uuid:playlist_id>")
+    def identified_playlist(playlist_id: UUID) -> Answer:
+        """The address that exported playlists name themselves by."""
+        return go(url_for("web.playlist", playlist_id=playlist_id))
+
     @bp.get("/playlists/<uuid:playlist_id>")
     def playlist(playlist_id: UUID) -> Answer:
         found = services.playlists.get_playlist(playlist_id)
         is_own = found.playlist.owner_id == me()
-        return render("web/playlist.html", playlist=found.playlist, entries=found.entries, is_own=is_own)
+        keys = list({entry.recording_key for entry in found.entries})[:MOST_NAMED]
+        shown, library, push = gather(
+            partial(services.catalog.resolve, "recordings", keys),
+            partial(services.playlists.get_library, me()),
+            partial(services.playlists.get_push, me(), playlist_id),
+        )
+        return render(
+            "web/playlist.html",
+            playlist=found.playlist,
+            entries=found.entries,
+            is_own=is_own,
+            shown={item.from_key: item for item in shown.value or []},
+            library=library.value,
+            server=server_name(library.value),
+            push=push.value,
+            playable=playable(services, (entry.recording_key for entry in found.entries)) if library.value else set(),
+        )
 
     @bp.post("/playlists/<uuid:playlist_id>")
     def edit_playlist(playlist_id: UUID) -> Answer:

@@ -8,16 +8,54 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import Unauthenticated
 from app.settings import Settings
-from app.web import account, docs, files, history, home, look, lookup, notes, page, playlists, session, statistics
+from app.web import (
+    account,
+    consent,
+    corrections,
+    docs,
+    files,
+    history,
+    home,
+    imports,
+    library,
+    look,
+    lookup,
+    notes,
+    page,
+    players,
+    playlists,
+    relays,
+    session,
+    statistics,
+)
 
-OPEN_PAGES = "login login_form register register_form reset reset_form logout docs cover favicon static"
+OPEN_PAGES = (
+    "login login_form register register_form reset reset_form logout docs cover favicon static gone gone_fragment"
+)
+AREAS = (
+    session,
+    home,
+    history,
+    lookup,
+    corrections,
+    playlists,
+    statistics,
+    account,
+    imports,
+    library,
+    players,
+    relays,
+    consent,
+    docs,
+    files,
+)
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 
 
 def blueprint(services: Services, settings: Settings) -> Blueprint:
     """Return the pages; `services` are the modules, wherever they run."""
     bp = Blueprint("web", __name__, template_folder="templates", static_folder="static", static_url_path="/static/web")
-    for area in (session, home, history, lookup, playlists, statistics, account, docs, files):
+    for area in AREAS:
         area.add_routes(bp, services, settings)
 
     @bp.before_request

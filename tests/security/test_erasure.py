@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from app.composition import MODULES, Container
+from app.contracts.catalog import Rename
+from app.contracts.identity import artist_key
 from app.contracts.listens import NewListen
 from app.kernel.context import acting_as
 from app.kernel.db import Database
@@ -56,8 +58,11 @@ def test_no_table_of_any_module_holds_a_deleted_person(
         services.listens.submit(person.listener_id, listens)
         services.playlists.create_playlist(person.listener_id, "mine")
         services.recommendations.recommend(person.listener_id)
+        eventually(lambda: services.catalog.get_artists([artist_key("Ada")]), within_s=10)
+        services.catalog.add_correction("me", Rename("artists", artist_key("Ada"), f"Ada of {person.name}"))
     # what followers derive is there too, before it is asked to go
-    eventually(lambda: traces(database("recommendations"), person), within_s=10)
+    for module in ("recommendations", "listens", "catalog"):
+        eventually(lambda module=module: {"alias"} <= set(traces(database(module), person)), within_s=10)
     with acting_as(person.actor if is_self else admin.actor):
         services.accounts.delete_listener(person.listener_id)
 

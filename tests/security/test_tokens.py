@@ -16,8 +16,8 @@ from app.composition import Container
 from app.kernel.clock import system_clock
 from app.kernel.context import acting_as
 from app.kernel.db import Database
+from app.kernel.sealing import Sealer
 from app.kernel.tokens import load_signer
-from app.modules.accounts.sealing import Sealer
 from app.modules.accounts.signing_keys import SigningKey, SigningKeys
 from tests.conftest import PublicApi
 from tests.support.people import Person
@@ -27,7 +27,7 @@ from tests.support.stack import Stack
 @pytest.fixture
 def key(stack: Stack, database: Callable[..., Database]) -> SigningKey:
     """The real key in force: so a forged token is refused for the one thing that is wrong with it."""
-    sealer = Sealer(stack.settings.secret("secret_key"))
+    sealer = Sealer(stack.settings.secret("secret_key"), "accounts")
     return SigningKeys(database("accounts"), system_clock, sealer).current()
 
 

@@ -18,7 +18,7 @@ from app.settings import load as load_settings
 from app.topology import load as load_topology
 from tests.support.waiting import eventually
 
-LOGS = ("accounts", "listens", "training")
+LOGS = ("accounts", "catalog", "listens", "training")
 
 
 @dataclass

@@ -27,7 +27,7 @@ from app.settings import load as load_settings
 from app.topology import load as load_topology
 from tests.support.waiting import eventually
 
-MODULES = ("accounts", "listens", "training", "recommendations")
+MODULES = ("accounts", "catalog", "listens", "training", "recommendations")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from sqlalchemy import text
 
 from app.contracts.listens import Kind, ListenerListens, NewListen
 from app.contracts.playlists import NewEntry
@@ -38,6 +39,7 @@ class Site:
     admin: Person
     artist_key: UUID
     playlist_id: UUID
+    relay_id: UUID
     run_id: UUID
 
     @property
@@ -72,7 +74,29 @@ def site(loopback: Stack) -> Site:
         )
         artist_key = services.listens.top(listener.listener_id, "artists").items[0].key
         eventually(lambda: bool(services.catalog.get_artists([artist_key])), within_s=20)
-    return Site(loopback, listener, admin, artist_key, made.playlist_id, run.run_id)
+    relay_id = troubled_relay(loopback, listener)
+    return Site(loopback, listener, admin, artist_key, made.playlist_id, relay_id, run.run_id)
+
+
+def troubled_relay(stack: Stack, person: Person) -> UUID:
+    """Connect a service that let the person in no more, after it refused a listen; and one that does nothing yet."""
+    with acting_as(person.actor):
+        listens = stack.services.listens
+        listens.add_relay(person.listener_id, "segue", "https://segue.example", "", "token", "pull")
+        relay = listens.add_relay(person.listener_id, "listenbrainz", "http://127.0.0.1:9", HOSTILE, "token", "both")
+        played = NewListen(datetime.now(UTC) - timedelta(minutes=1), "The Quiet Ones", "Refused")
+        listens.submit(person.listener_id, [played], client="tests")
+    with stack.database("listens").begin() as session:
+        session.execute(text("update relay set is_enabled = false where listener_id = :l"), {"l": person.listener_id})
+        session.execute(
+            text("update relay set is_enabled = true, paused = :why where relay_id = :relay"),
+            {"relay": relay.relay_id, "why": HOSTILE},
+        )
+        session.execute(
+            text("update relay_item set state = 'dead', reason = :why where relay_id = :relay"),
+            {"relay": relay.relay_id, "why": HOSTILE},
+        )
+    return relay.relay_id
 
 
 def train(stack: Stack, kind: Kind) -> Run:

@@ -215,7 +215,7 @@ def test_leaving_takes_the_name_and_everything(site: Site, visit: Visit) -> None
     expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted")
     page.fill("#field-name", person.name)
     page.get_by_role("button", name="Delete my account").click()
-    expect(page.locator(".note")).to_contain_text("Farewell")
+    expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
     page.goto("/history")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 

@@ -8,6 +8,7 @@ import pytest
 import urllib3
 from sqlalchemy import text
 
+from app.contracts.identity import recording_key
 from tests.support.people import Person
 from tests.web.conftest import HOSTILE, Site, Visit
 
@@ -26,6 +27,12 @@ OWN = (
     "/search?q=Shore",
     "/search?q=zzzzqqqq",
     "/artists/{artist}",
+    "/artists/{artist}/correct",
+    "/artists/{artist}/correct?q=Shore",
+    "/recordings/{recording}/correct?q=Shore",
+    "/corrections/confirm?what=rename&key={artist}&name=Another",
+    "/corrections/confirm?what=merge&kind=artists&key={artist}&target={artist}",
+    "/account/corrections",
     "/playlists",
     "/playlists/{playlist}",
     "/playlists/{playlist}/delete",
@@ -35,6 +42,15 @@ OWN = (
     "/statistics?from=2020-01-01&to=2020-02-01",
     "/account",
     "/account/delete",
+    "/account/relays",
+    "/account/relays/new/listenbrainz",
+    "/account/relays/new/lastfm",
+    "/account/relays/new/segue",
+    "/account/relays/{relay}/remove",
+    "/account/library",
+    "/account/imports",
+    "/account/players",
+    "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",
@@ -44,6 +60,7 @@ ADMIN = (
     "/admin/users",
     "/admin/users/{person}/delete?name={name}",
     "/admin/audit",
+    "/admin/corrections",
     "/admin/prove",
 )
 
@@ -51,7 +68,9 @@ ADMIN = (
 def address(page: str, site: Site) -> str:
     return page.format(
         artist=site.artist_key,
+        recording=recording_key("Shore band 1", "Shore 1.1"),
         playlist=site.playlist_id,
+        relay=site.relay_id,
         run=site.run_id,
         person=site.listener.listener_id,
         name=site.listener.name,

@@ -1,18 +1,21 @@
 """Public JSON routes of `accounts`: signing in, one's own account, and what admins do with accounts."""
 
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from flask import Response, request
 from msgspec import Meta, Struct
-from werkzeug.wsgi import FileWrapper
 
 from app.contracts.accounts import (
     ALL_SCOPES,
     ApiToken,
     AuditEntry,
+    Erasure,
     Invitation,
     IssuedToken,
     JwkSet,
@@ -27,9 +30,11 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import Access, Unauthenticated
 from app.kernel.http import Api
-from app.modules.accounts.export import write_export
+from app.modules.accounts.export import chunks
 
-api = Api("accounts", prefixes=("auth", "me", "admin/users", "admin/audit", "admin/invitations", "admin/keys"))
+api = Api(
+    "accounts", prefixes=("auth", "me", "erasures", "admin/users", "admin/audit", "admin/invitations", "admin/keys")
+)
 
 Name = Annotated[str, Meta(max_length=200)]
 Password = Annotated[str, Meta(max_length=1024)]
@@ -179,18 +184,39 @@ def get_me(services: Services) -> Listener:
 
 
 @api.route("DELETE", "/me")
-def delete_me(services: Services) -> None:
-    """Delete one's account and everything known of one, in every module."""
+def delete_me(services: Services) -> Response:
+    """Delete one's account and everything known of one; the header Location says where to ask whether all is gone."""
+    receipt = services.accounts.create_erasure_receipt(_me())
     services.accounts.delete_listener(_me())
+    return Response(status=204, headers={"Location": f"/api/v1/erasures/{receipt}"})
 
 
-@api.route("GET", "/me/export", returns=dict[str, Any])
+@api.route("GET", "/erasures/<receipt>", returns=Erasure, access=Access.PUBLIC)
+def get_erasure(services: Services, *, receipt: str) -> Erasure:
+    """Say whether everything of a deleted account is gone, and which modules still wait."""
+    return services.accounts.get_erasure(receipt)
+
+
+@api.route("GET", "/me/export", returns=bytes)
 def export_me(services: Services) -> Response:
-    """Download everything known of one: a JSON object with a key for each module, and all listens."""
-    file = write_export(services, _me())
-    headers = {"Content-Disposition": 'attachment; filename="segue-export.json"', "Content-Length": str(file.tell())}
-    file.seek(0)
-    return Response(FileWrapper(file), content_type="application/json", headers=headers, direct_passthrough=True)
+    """Download everything known of one: a zip in the layout of ListenBrainz, with playlists and account beside it."""
+    name = f"listenbrainz_{context.actor().name}_{int(time.time())}.zip"
+    # the context of this request ends before the body is read, and its time limit with it
+    ctx = replace(context.current(), deadline=None)
+    return Response(
+        _in_context(ctx, chunks(services, _me())),
+        content_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _in_context(ctx: context.Context, parts: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        with context.use(ctx):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
 
 
 @api.route("POST", "/me/tokens", body=TokenForm, returns=IssuedToken, status=201)

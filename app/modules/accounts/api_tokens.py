@@ -41,11 +41,9 @@ class ApiTokens(Part):
             raise InvalidRequest("scopes: at least one of read, write, scrobble")
         if actor.kind == "person" and not actor.scopes.issuperset(given):
             raise Forbidden("a token can't give rights that the one used here lacks")
-        # 6 + 43 characters: never 32, which other services take for an MD5 or a session key
-        token = PREFIX + secrets.token_urlsafe(32)
-        made = ApiToken(uuid4(), check_text(name, what="name", longest=100), given, self.clock(), None)
+        label, now = check_text(name, what="name", longest=100), self.clock()
         with self.database.begin() as session:
-            _insert(session, listener_id, made, token)
+            made, token = insert_token(session, listener_id, label, given, now)
             if actor.listener_id != listener_id:
                 write_audit(session, made.created_at, "token.create", subject_id=listener_id, details={"scopes": given})
         log.info("api token made", extra={"listener_id": str(listener_id), "token_id": str(made.token_id)})
@@ -65,28 +63,46 @@ class ApiTokens(Part):
             raise NotFound
 
     def exchange_token(self, api_token: str) -> AccessGrant:
-        now = self.clock()
-        with self.database.begin() as session:
-            row = session.execute(
-                text("select token_id, listener_id, scopes, last_used_at from api_token where token_hash = :hash"),
-                {"hash": digest(api_token)},
-            ).one_or_none()
-            if row is None:
-                raise InvalidToken
-            listener = read_listener(session, row.listener_id)
-            if listener.is_disabled:
-                raise InvalidToken
-            _note_use(session, row, now)
-        access_token = mint(
-            self.keys.current(),
-            listener,
-            session_id=row.token_id,
-            scopes=row.scopes,
-            lifetime_s=API_GRANT_S,
-            now=now,
-            has_admin_role=has_admin_role(listener, is_loopback=self.settings.is_loopback),
-        )
-        return AccessGrant(access_token, API_GRANT_S)
+        return grant(self, "token_hash = :wanted", digest(api_token))
+
+
+def grant(part: Part, condition: str, wanted: object) -> AccessGrant:
+    """Return an access token for the API token that a condition (one of ours) finds. Raises InvalidToken."""
+    now = part.clock()
+    with part.database.begin() as session:
+        row = session.execute(
+            text(f"select token_id, listener_id, scopes, last_used_at from api_token where {condition}"),  # noqa: S608
+            {"wanted": wanted},
+        ).one_or_none()
+        if row is None:
+            raise InvalidToken
+        listener = read_listener(session, row.listener_id)
+        if listener.is_disabled:
+            raise InvalidToken
+        _note_use(session, row, now)
+    # after the transaction: the signing key is read in one of its own, and two connections for each of several
+    # requests at once would wait for each other
+    access_token = mint(
+        part.keys.current(),
+        listener,
+        session_id=row.token_id,
+        scopes=row.scopes,
+        lifetime_s=API_GRANT_S,
+        now=now,
+        has_admin_role=has_admin_role(listener, is_loopback=part.settings.is_loopback),
+    )
+    return AccessGrant(access_token, API_GRANT_S)
+
+
+def insert_token(
+    session: Transaction, listener_id: UUID, name: str, scopes: list[Scope], now: datetime
+) -> tuple[ApiToken, str]:
+    """Make an API token; return it and its secret. Raises ListenerNotFound."""
+    # 6 + 43 characters: never 32, which other services take for an MD5 or a session key
+    token = PREFIX + secrets.token_urlsafe(32)
+    made = ApiToken(uuid4(), name, scopes, now, None)
+    _insert(session, listener_id, made, token)
+    return made, token
 
 
 def _insert(session: Transaction, listener_id: UUID, made: ApiToken, token: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Identity, Index, Integer, LargeBinary, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -82,6 +82,40 @@ class ApiTokenRow(Base):
     last_used_at: Mapped[datetime | None]
 
     __table_args__ = (Index("api_token_listener", "listener_id"),)
+
+
+class TokenRequestRow(Base):
+    """One of the last requests of a player; nobody's where its token is unknown."""
+
+    __tablename__ = "token_request"
+
+    request_id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    listener_id: Mapped[UUID | None] = mapped_column(ForeignKey("listener.listener_id", ondelete="CASCADE"))
+    token_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_token.token_id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    protocol: Mapped[str]
+    what: Mapped[str]
+    client: Mapped[str]
+    app: Mapped[str]
+    address: Mapped[str]
+    is_accepted: Mapped[bool]
+    outcome: Mapped[str]
+
+    __table_args__ = (
+        Index("token_request_listener", "listener_id", "at"),
+        Index("token_request_token", "token_id", postgresql_where=text("token_id is not null")),
+    )
+
+
+class AppAuthorizationRow(Base):
+    """A person's consent to an application, until it fetches its session."""
+
+    __tablename__ = "app_authorization"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    token_id: Mapped[UUID] = mapped_column(ForeignKey("api_token.token_id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
 
 
 class SigningKeyRow(Base):

@@ -12,11 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session as Transaction
 
 from app.contracts.accounts import Listener, ListenerNotFound
+from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.contract import Forbidden
 from app.kernel.db import Database
-from app.modules.accounts.sealing import Sealer
+from app.kernel.sealing import Sealer
 from app.modules.accounts.signing_keys import SigningKeys
 from app.settings import Settings
 
@@ -41,6 +42,7 @@ class Parts:
     clock: Clock
     sealer: Sealer
     keys: SigningKeys
+    services: Services
 
 
 class Part:
@@ -52,6 +54,7 @@ class Part:
         self.clock = parts.clock
         self.sealer = parts.sealer
         self.keys = parts.keys
+        self.services = parts.services
 
 
 def read_listener(session: Transaction, listener_id: UUID) -> Listener:

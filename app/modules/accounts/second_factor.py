@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session as Transaction
 
 from app.contracts.accounts import InvalidCredentials, SecondFactor
 from app.kernel import context
+from app.kernel.sealing import CannotOpen, Sealer
 from app.modules.accounts.credentials import require_password
 from app.modules.accounts.parts import Part, digest, end_sessions, write_audit
-from app.modules.accounts.sealing import CannotOpen, Sealer
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session as Transaction
 from app.contracts.accounts import Jwk, JwkSet
 from app.kernel.clock import Clock
 from app.kernel.db import Database
-from app.modules.accounts.sealing import CannotOpen, Sealer
+from app.kernel.sealing import CannotOpen, Sealer
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Owns the names of artists, releases and recordings, their tags, and search. Holds nothing about persons."""
+"""Owns the names of artists, releases and recordings, their tags, search, and corrections; of persons only these."""

@@ -1,11 +1,14 @@
 """Tables of the schema `catalog`.
 
-`search_text` is the name as search compares it; `weight` says how well known it is and changes seldom.
+`search_text` is the name as search compares it; `weight` says how well known it is and changes seldom. In `scope` the
+zero UUID stands for everyone, any other for the listener whose own view it is.
 """
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, SmallInteger, Text, text
+from sqlalchemy import BigInteger, Computed, DateTime, Identity, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -18,6 +21,9 @@ class Base(DeclarativeBase):
         UUID: postgresql.UUID(as_uuid=True),
         str: Text(),
         int: BigInteger(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: postgresql.JSONB(),
+        list[UUID]: postgresql.ARRAY(postgresql.UUID(as_uuid=True)),
     }
 
 
@@ -44,6 +50,17 @@ class RecordingRow(Base):
     weight: Mapped[int] = mapped_column(SmallInteger(), Computed(WEIGHT, persisted=True), index=True)
 
 
+class IdentifierRow(Base):
+    """A MusicBrainz identifier, as the first player told whose it is; a recording may have several."""
+
+    __tablename__ = "identifier"
+
+    mbid: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID]
+
+    __table_args__ = (Index("identifier_recording", "recording_key"),)
+
+
 class TagRow(Base):
     """`key` is an artist's or a recording's."""
 
@@ -51,6 +68,45 @@ class TagRow(Base):
 
     key: Mapped[UUID] = mapped_column(primary_key=True)
     tag: Mapped[str] = mapped_column(primary_key=True)
+
+
+class CorrectionRow(Base):
+    """A correction that holds; `facts` are what it names as it was called, `keys` all that it has to do with."""
+
+    __tablename__ = "correction"
+
+    correction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Identity())
+    scope: Mapped[UUID]
+    act: Mapped[dict[str, Any]]
+    facts: Mapped[dict[str, Any]]
+    keys: Mapped[list[UUID]]
+    subject: Mapped[str]
+    outcome: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("correction_scope", "scope", "created_at"),
+        Index("correction_keys", "keys", postgresql_using="gin"),
+    )
+
+
+class AliasRow(Base):
+    """What the corrections of a view amount to; `owner_key` is the artist (of an artist, itself) they hang on."""
+
+    __tablename__ = "alias"
+
+    scope: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_key: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    to_key: Mapped[UUID]
+    name: Mapped[str]
+    artist_key: Mapped[UUID | None]
+    artist: Mapped[str | None]
+    owner_key: Mapped[UUID]
+
+    __table_args__ = (Index("alias_to", "kind", "to_key"), Index("alias_owner", "owner_key"))
 
 
 metadata = Base.metadata

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from app.contracts.catalog import Tagging
 from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
 from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
+from app.modules.catalog import aliases
+from app.modules.catalog.resolving import RecordingFacts
 from app.modules.catalog.search import folded
 
 SEARCHED = 300  # characters of a name that search looks at
@@ -34,6 +36,13 @@ RECORDINGS = text(
         set plays = recording.plays + excluded.plays, release = coalesce(recording.release, excluded.release)
     """
 )
+IDENTIFIERS = text(
+    """
+    insert into identifier (mbid, recording_key)
+    select mbid, key from jsonb_to_recordset(cast(:rows as jsonb)) as r (mbid uuid, key uuid)
+    on conflict do nothing
+    """
+)
 FEWER = text(
     """
     with gone as (
@@ -52,10 +61,13 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
     """Take in a page of the feed. Nothing is kept of who played."""
     found = Names()
     gone: list[dict[str, Any]] = []
+    identifiers: dict[UUID, UUID] = {}
     for event in events:
         match event:
             case Listened():
                 found.recording(event.recording_key, event.artist_key, event.artist, event.title, event.release, 1)
+                if event.recording_mbid is not None:
+                    identifiers.setdefault(event.recording_mbid, event.recording_key)
             # a total counts once: whose it is and what it was before is not the catalog's to keep
             case PlaycountSet(recording_key=UUID() as key, title=str() as title):
                 found.recording(key, event.artist_key, event.artist, title, None, 1)
@@ -64,6 +76,10 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
             case Unlistened():
                 gone += [{"key": event.recording_key, "plays": 1}, {"key": event.artist_key, "plays": 1}]
     found.store(session)
+    found.correct(session)
+    if identifiers:
+        rows = _json({"mbid": mbid, "key": identifiers[mbid]} for mbid in sorted(identifiers))
+        session.execute(IDENTIFIERS, {"rows": rows})
     if gone:
         session.execute(FEWER, {"rows": _json(gone)})
 
@@ -104,6 +120,17 @@ class Names:
             if rows:
                 session.execute(statement, {"rows": _json(rows[key] for key in sorted(rows))})
 
+    def correct(self, session: Session) -> None:
+        """Let corrections of artists hold for recordings that were not known when they were made."""
+        if self.recordings:
+            aliases.learned(
+                session,
+                {
+                    key: RecordingFacts(row["title"], row["artist"], row["artist_key"])
+                    for key, row in self.recordings.items()
+                },
+            )
+
 
 def _searched(name: str) -> str:
     return folded(name)[:SEARCHED]
@@ -129,6 +156,7 @@ def tag(session: Session, taggings: Sequence[Tagging]) -> int:
             continue
         rows += [{"key": key, "tag": name} for each in tagging.tags if (name := canonical(each)[:100])]
     found.store(session)
+    found.correct(session)
     stored = session.execute(
         text(
             """
@@ -154,5 +182,6 @@ def forget_derived(session: Session) -> None:
             """
         )
     )
+    session.execute(text("delete from identifier"))
     session.execute(text("update recording set plays = 0"))
     session.execute(text("update artist set plays = 0"))

@@ -1,13 +1,24 @@
 """Builds the module `catalog`."""
 
+from sqlalchemy.orm import Session
+
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
+from app.modules.catalog.corrections import forget_erased
 from app.modules.catalog.names import forget_derived, learn
 from app.modules.catalog.service import CatalogService
 
 
 def build(w: Wiring) -> Wired:
-    follower = Follower(
+    service = CatalogService(w.database, w.services, w.clock)
+    listened = Follower(
         "listens", w.database, lambda after, limit: w.services.listens.feed(after, limit), learn, forget_derived
     )
-    return Wired(CatalogService(w.database), (follower,))
+    erasures = Follower(
+        "accounts", w.database, lambda after, limit: w.services.accounts.feed(after, limit), forget_erased, _keep
+    )
+    return Wired(service, (listened, erasures))
+
+
+def _keep(_session: Session) -> None:
+    """Nothing here is derived from the feed of accounts: an erasure applied again erases nothing."""

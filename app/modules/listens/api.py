@@ -20,6 +20,11 @@ from app.contracts.listens import (
     PopularItem,
     Range,
     Rejection,
+    Relay,
+    RelayCheck,
+    RelayDirection,
+    RelayOptions,
+    RelayService,
     SubmitResult,
     Top,
 )
@@ -28,7 +33,7 @@ from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
 from app.kernel.http import Api
 
-api = Api("listens", prefixes=("listens", "statistics", "feedback", "popular"))
+api = Api("listens", prefixes=("listens", "statistics", "feedback", "popular", "relays"))
 
 KINDS: tuple[Kind, ...] = ("recordings", "artists")
 ENTITIES: tuple[Entity, ...] = ("artists", "releases", "recordings")
@@ -93,6 +98,27 @@ class PopularQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 class PopularList(Struct, frozen=True):
     items: list[PopularItem]
+
+
+class NewRelay(Struct, frozen=True, forbid_unknown_fields=True):
+    """`address` may be left out but for another Segue; `credential` is a token, or of Last.fm the password."""
+
+    service: RelayService
+    address: Annotated[str, Meta(max_length=500)] = ""
+    user_name: Annotated[str, Meta(max_length=500)] = ""
+    credential: Annotated[str, Meta(max_length=500)] = ""
+    direction: RelayDirection = "push"
+    options: RelayOptions = RelayOptions()
+
+
+class RelayChange(Struct, frozen=True, forbid_unknown_fields=True):
+    is_enabled: bool | None = None
+    direction: RelayDirection | None = None
+    credential: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class RelayList(Struct, frozen=True):
+    relays: list[Relay]
 
 
 def me() -> UUID:
@@ -197,3 +223,41 @@ def get_feedback(services: Services, *, query: FeedbackQuery) -> FeedbackList:
 def popular(services: Services, *, query: PopularQuery) -> PopularList:
     """What most listeners here played."""
     return PopularList(services.listens.popular(query.kind, query.n))
+
+
+@api.route("GET", "/relays", returns=RelayList)
+def list_relays(services: Services) -> RelayList:
+    """One's connections to other services, with their state."""
+    return RelayList(services.listens.list_relays(me()))
+
+
+@api.route("POST", "/relays", body=NewRelay, returns=Relay, status=201)
+def add_relay(services: Services, *, body: NewRelay) -> Relay:
+    """Connect to another service: forward new listens, fetch them, or both."""
+    return services.listens.add_relay(
+        me(), body.service, body.address, body.user_name, body.credential, body.direction, body.options
+    )
+
+
+@api.route("PATCH", "/relays/<uuid:relay>", body=RelayChange, returns=Relay)
+def set_relay(services: Services, *, relay: UUID, body: RelayChange) -> Relay:
+    """Pause, resume or turn a connection, or give it a new credential."""
+    return services.listens.set_relay(me(), relay, body.is_enabled, body.direction, body.credential)
+
+
+@api.route("DELETE", "/relays/<uuid:relay>")
+def remove_relay(services: Services, *, relay: UUID) -> None:
+    """Forget a connection with all that waits to be sent."""
+    services.listens.remove_relay(me(), relay)
+
+
+@api.route("POST", "/relays/<uuid:relay>/retry", returns=Relay)
+def retry_relay(services: Services, *, relay: UUID) -> Relay:
+    """Try at once, what was not taken included."""
+    return services.listens.retry_relay(me(), relay)
+
+
+@api.route("POST", "/relays/<uuid:relay>/test", returns=RelayCheck)
+def test_relay(services: Services, *, relay: UUID) -> RelayCheck:
+    """Ask the other service now whether it knows the listener."""
+    return services.listens.test_relay(me(), relay)

@@ -1,15 +1,16 @@
 """Writing listens: insert, recognise one play told twice, delete, erase; events in the same transaction."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import ListenerForgotten, ListenNotFound, Unlistened
+from app.contracts.listens import Listened, ListenerForgotten, ListenNotFound, ListensEvent, Unlistened
 from app.kernel import feed
 
 # One play told by two clients: their clocks and what they call the start differ by some seconds.
@@ -41,48 +42,138 @@ ERASED = text(
     """
 )
 
+# Which listen of another client a row `r` tells again.
+SAME_PLAY = f"""
+    select e.listened_at
+    from listen e
+    where e.listener_id = r.listener_id
+      and e.listened_at > r.listened_at - interval '{REACH_S} s'
+      and e.listened_at < r.listened_at + interval '{REACH_S} s'
+      and e.recording_key = r.recording_key
+      and e.duplicate_of is null
+      and e.client <> r.client
+      and abs(extract(epoch from e.listened_at - r.listened_at)) <
+          case when 'submission' in (e.extra->>'listened_at_is', r.extra->>'listened_at_is')
+               then greatest(coalesce(r.duration_ms, e.duration_ms) / 1000 + {SUBMITTED_LATE_S}, {SAME_PLAY_S})
+               else {SAME_PLAY_S}
+          end
+    order by abs(extract(epoch from e.listened_at - r.listened_at))
+    limit 1
+"""  # noqa: S608
+STORED = f"""
+    given as materialized (
+        select *
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+                 number integer, listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid,
+                 release_key uuid, artist text, title text, release text, duration_ms integer, client text, extra jsonb,
+                 import_id uuid)
+    ), stored as (
+        insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
+                            artist, title, release, duration_ms, client, extra, import_id, duplicate_of)
+        select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
+               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, r.import_id, same.listened_at
+        from given r
+        left join lateral ({SAME_PLAY}) same on true
+        on conflict do nothing
+        returning *
+    )
+"""  # noqa: S608
+
 # The events of a batch are written beside it: sent back here and there again they would double its time.
 INSERT = text(
     f"""
-    with stored as (
-        insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
-                            artist, title, release, duration_ms, client, extra, duplicate_of)
-        select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
-               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, same.listened_at
-        from jsonb_to_recordset(cast(:rows as jsonb)) as r (
-                 listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid, release_key uuid,
-                 artist text, title text, release text, duration_ms integer, client text, extra jsonb)
-        left join lateral (
-            select e.listened_at
-            from listen e
-            where e.listener_id = r.listener_id
-              and e.listened_at > r.listened_at - interval '{REACH_S} s'
-              and e.listened_at < r.listened_at + interval '{REACH_S} s'
-              and e.recording_key = r.recording_key
-              and e.duplicate_of is null
-              and e.client <> r.client
-              and abs(extract(epoch from e.listened_at - r.listened_at)) <
-                  case when 'submission' in (e.extra->>'listened_at_is', r.extra->>'listened_at_is')
-                       then greatest(coalesce(r.duration_ms, e.duration_ms) / 1000 + {SUBMITTED_LATE_S}, {SAME_PLAY_S})
-                       else {SAME_PLAY_S}
-                  end
-            order by abs(extract(epoch from e.listened_at - r.listened_at))
-            limit 1
-        ) same on true
-        on conflict do nothing
-        returning *
-    ), told as (
+    with {STORED}, told as (
         insert into event (payload)
         select jsonb_build_object(
                    'type', 'listened', 'listener_id', listener_id, 'listened_at', listened_at,
                    'recording_key', recording_key, 'artist_key', artist_key, 'release_key', release_key,
-                   'artist', artist, 'title', title, 'release', release)
+                   'artist', artist, 'title', title, 'release', release,
+                   'recording_mbid', extra->>'recording_mbid')
         from stored
         where duplicate_of is null
     )
     select count(*) from stored where duplicate_of is null
     """  # noqa: S608
 )
+
+# A row of the log for many listens of a listener: a row each would cost more than the listens themselves.
+PLAYS_PER_EVENT = 500
+INSERT_MANY = text(
+    f"""
+    with {STORED}, told as (
+        insert into event (payload, weight)
+        select jsonb_build_object(
+                   'type', 'listened_many', 'listener_id', listener_id,
+                   'listens', jsonb_agg(
+                       jsonb_build_array(
+                           extract(epoch from listened_at)::bigint, recording_key, artist_key, release_key,
+                           artist, title, release, extra->>'recording_mbid')
+                       order by listened_at, recording_key)),
+               count(*)
+        from (
+            select *, (row_number() over (partition by listener_id order by listened_at, recording_key) - 1)
+                      / {PLAYS_PER_EVENT} as part
+            from stored
+            where duplicate_of is null
+        ) parts
+        group by listener_id, part
+    )
+    select g.number
+    from given g
+    left join stored s using (listener_id, listened_at, recording_key)
+    where s.listener_id is null or s.duplicate_of is not null
+    """  # noqa: S608
+)
+COUNT_KNOWN = text(
+    f"""
+    select count(*)
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+             listener_id uuid, listened_at timestamptz, recording_key uuid, duration_ms integer, client text,
+             extra jsonb)
+    where exists (select from listen e
+                  where (e.listener_id, e.listened_at, e.recording_key)
+                        = (r.listener_id, r.listened_at, r.recording_key))
+       or exists ({SAME_PLAY})
+    """  # noqa: S608
+)
+
+
+class Played(msgspec.Struct, frozen=True, array_like=True):
+    """A listen as a row of many holds it."""
+
+    at: int
+    recording_key: UUID
+    artist_key: UUID
+    release_key: UUID | None
+    artist: str
+    title: str
+    release: str | None
+    recording_mbid: UUID | None
+
+
+class ListenedMany(msgspec.Struct, frozen=True, tag="listened_many"):
+    """Many listens of a listener in one row of the log; followers see them one by one."""
+
+    listener_id: UUID
+    listens: list[Played]
+
+
+EVENT = msgspec.json.Decoder(ListensEvent | ListenedMany)
+
+
+def expanded(events: Sequence[bytes]) -> list[ListensEvent]:
+    """Return the events that rows of the log hold."""
+    found: list[ListensEvent] = []
+    for encoded in events:
+        event = EVENT.decode(encoded)
+        if not isinstance(event, ListenedMany):
+            found.append(event)
+            continue
+        who = event.listener_id
+        for at, recording, artist_key, release_key, artist, title, release, mbid in map(structs.astuple, event.listens):
+            when = datetime.fromtimestamp(at, UTC)
+            found.append(Listened(who, when, recording, artist_key, release_key, artist, title, release, mbid))
+    return found
 
 
 def lock_listeners(session: Session, listener_ids: Collection[UUID]) -> set[UUID]:
@@ -100,6 +191,30 @@ def insert(session: Session, rows: Sequence[dict[str, Any]]) -> int:
     if not rows:
         return 0
     return int(session.execute(INSERT, {"rows": msgspec.json.encode(list(rows)).decode()}).scalar_one())
+
+
+def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:
+    """Store rows and tell followers; return the places of those that were known already, or stand twice among them."""
+    known: set[int] = set()
+    numbered: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        key = (row["listener_id"], row["listened_at"], row["recording_key"])
+        if key in numbered:
+            known.add(number)
+        else:
+            numbered[key] = {**row, "number": number}
+    if numbered:
+        given = msgspec.json.encode(list(numbered.values())).decode()
+        known.update(session.execute(INSERT_MANY, {"rows": given}).scalars())
+    return known
+
+
+def count_known(session: Session, rows: Sequence[dict[str, Any]]) -> int:
+    """Return how many of the rows tell of plays that are stored already."""
+    if not rows:
+        return 0
+    given = msgspec.json.encode(list(rows)).decode()
+    return int(session.execute(COUNT_KNOWN, {"rows": given}).scalar_one())
 
 
 def delete(session: Session, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
@@ -139,10 +254,26 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
         insert(session, [each.row])
 
 
+# What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
+OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay")
+
+
+def has_traces(session: Session, listener_id: UUID) -> bool:
+    """Say whether anything of a person is stored."""
+    union = " union all ".join(f"select 1 from {table} where listener_id = :id" for table in OF_LISTENERS)  # noqa: S608
+    events = "select 1 from event where payload->>'listener_id' = :text and payload->>'type' <> 'listener_forgotten'"
+    corrected = "select 1 from alias where scope = :id"
+    found = session.execute(
+        text(f"select exists ({union} union all {events} union all {corrected})"),
+        {"id": listener_id, "text": str(listener_id)},
+    )
+    return bool(found.scalar_one())
+
+
 def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     """Erase everything of people, their part of the log included, and tell followers."""
     lock_listeners(session, listener_ids)
-    for table in ("listen", "playcount", "feedback"):
+    for table in OF_LISTENERS:
         session.execute(
             text(f"delete from {table} where listener_id = any(:ids)"),  # noqa: S608
             {"ids": list(listener_ids)},

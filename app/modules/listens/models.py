@@ -8,9 +8,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Integer, SmallInteger, Text, text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+PENDING = "state in ('waiting', 'sending', 'uncertain')"
 
 
 class Base(DeclarativeBase):
@@ -19,6 +35,8 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         str: Text(),
         int: BigInteger(),
+        bool: Boolean(),
+        bytes: LargeBinary(),
         dict[str, Any]: postgresql.JSONB(),
     }
 
@@ -44,6 +62,9 @@ class ListenRow(Base):
     extra: Mapped[dict[str, Any] | None]
     duplicate_of: Mapped[datetime | None]
     inserted_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    import_id: Mapped[UUID | None]
+
+    __table_args__ = (Index("listen_import", "import_id", postgresql_where=text("import_id is not null")),)
 
 
 class PlaycountRow(Base):
@@ -69,6 +90,128 @@ class FeedbackRow(Base):
     key: Mapped[UUID] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(SmallInteger)
     at: Mapped[datetime]
+    import_id: Mapped[UUID | None]
+
+
+class PlayingNowRow(Base):
+    __tablename__ = "playing_now"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID]
+    artist_key: Mapped[UUID]
+    artist: Mapped[str]
+    title: Mapped[str]
+    release: Mapped[str | None]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    client: Mapped[str]
+    extra: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class ImportMarkRow(Base):
+    """How far an importer outside of Segue says that it came."""
+
+    __tablename__ = "import_mark"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class ImportRow(Base):
+    """An import of a file. What it took is known by the file's records `handled` so far: it goes on behind them."""
+
+    __tablename__ = "import_run"
+
+    import_id: Mapped[UUID] = mapped_column(primary_key=True)
+    listener_id: Mapped[UUID]
+    filename: Mapped[str]
+    format: Mapped[str]
+    timezone: Mapped[str]
+    size: Mapped[int]
+    state: Mapped[str]
+    handled: Mapped[int] = mapped_column(server_default=text("0"))
+    progress: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    preview: Mapped[dict[str, Any] | None]
+    report_bytes: Mapped[int] = mapped_column(server_default=text("0"))
+    playlists: Mapped[list[UUID]] = mapped_column(
+        postgresql.ARRAY(postgresql.UUID(as_uuid=True)), server_default=text("'{}'")
+    )
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("import_run_listener", "listener_id", "created_at"),
+        Index(
+            "import_run_waiting",
+            "created_at",
+            postgresql_where=text("state in ('examining', 'running', 'undoing')"),
+        ),
+    )
+
+
+class RelayRow(Base):
+    """A connection to another service. `paused` says in words why it waits for its owner, '' when it does not.
+
+    `sealed` holds what signs in there. What is due is said by `push_next_at` (null: as soon as something waits) and
+    `pull_next_at`; `pull_cursor` is up to when listens were fetched.
+    """
+
+    __tablename__ = "relay"
+
+    relay_id: Mapped[UUID] = mapped_column(primary_key=True)
+    listener_id: Mapped[UUID]
+    service: Mapped[str]
+    address: Mapped[str]
+    user_name: Mapped[str]
+    direction: Mapped[str]
+    is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    paused: Mapped[str] = mapped_column(server_default=text("''"))
+    sealed: Mapped[bytes]
+    pull_every_s: Mapped[int]
+    pull_cursor: Mapped[datetime]
+    created_at: Mapped[datetime]
+    push_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    push_next_at: Mapped[datetime | None]
+    push_done_at: Mapped[datetime | None]
+    push_error: Mapped[str] = mapped_column(server_default=text("''"))
+    push_failed_at: Mapped[datetime | None]
+    pull_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    pull_next_at: Mapped[datetime | None]
+    pull_done_at: Mapped[datetime | None]
+    pull_error: Mapped[str] = mapped_column(server_default=text("''"))
+    pull_failed_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("listener_id", "service", "address", "user_name", name="relay_once"),)
+
+
+class RelayItemRow(Base):
+    """A listen on its way to another service.
+
+    States: waiting; sending (a request is under way, or was when its worker died); uncertain (a request ended without
+    an answer); dead (not taken, for `reason`); sent, kept for as long as the same listen could be queued once more.
+    """
+
+    __tablename__ = "relay_item"
+
+    item_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    relay_id: Mapped[UUID] = mapped_column(ForeignKey("relay.relay_id", ondelete="CASCADE"))
+    listener_id: Mapped[UUID]
+    listened_at: Mapped[datetime]
+    recording_key: Mapped[UUID]
+    state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
+    reason: Mapped[str] = mapped_column(server_default=text("''"))
+    queued_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("relay_id", "listened_at", "recording_key", name="relay_item_once"),
+        Index("relay_item_pending", "relay_id", "item_id", postgresql_where=text(PENDING)),
+        Index("relay_item_listener", "listener_id"),
+    )
 
 
 class PopularRow(Base):
@@ -83,6 +226,23 @@ class PopularRow(Base):
     artist: Mapped[str]
     listeners: Mapped[int]
     plays: Mapped[int]
+
+
+class AliasRow(Base):
+    """What the catalog's corrections amount to, as its feed tells; in `scope` the zero UUID stands for everyone."""
+
+    __tablename__ = "alias"
+
+    scope: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_key: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    to_key: Mapped[UUID]
+    name: Mapped[str]
+    artist_key: Mapped[UUID | None]
+    artist: Mapped[str | None]
+
+    __table_args__ = (Index("alias_to", "kind", "to_key"),)
 
 
 metadata = Base.metadata

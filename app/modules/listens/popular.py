@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind, PopularItem
 from app.kernel.db import Database
+from app.modules.listens import aliases
 
 KEPT = 500
 # Counting may take this share of the time at most, however many listens there are.
@@ -31,22 +32,30 @@ COUNT = """
 PLAYS: dict[Kind, str] = {
     "recordings": """
             select listener_id, recording_key as key, artist_key, title, artist, 1 as plays
-            from listen
+            from {listens}
             where duplicate_of is null
             union all
             select listener_id, item_key, artist_key, title, artist, plays
-            from playcount
+            from {playcounts}
             where kind = 'recordings'
     """,
     "artists": """
             select listener_id, artist_key as key, artist_key, artist as title, artist, 1 as plays
-            from listen
+            from {listens}
             where duplicate_of is null
             union all
             select listener_id, artist_key, artist_key, artist, artist, plays
-            from playcount
+            from {playcounts}
     """,
 }
+
+
+# How far listens came, and the corrections that everybody's are seen through.
+NEWEST = text(
+    """
+    select concat((select max(position) from event), ' ', (select cursor from feed_cursor where name = 'catalog'))
+    """
+)
 
 
 class PopularCounter:
@@ -54,7 +63,7 @@ class PopularCounter:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._seen = -1
+        self._seen = ""
         self._next = 0.0
 
     def tick(self) -> None:
@@ -62,7 +71,7 @@ class PopularCounter:
             return
         started = time.monotonic()
         with self.database.begin() as session:
-            newest = session.execute(text("select coalesce(max(position), 0) from event")).scalar_one()
+            newest = session.execute(NEWEST).scalar_one()
         if newest != self._seen:
             refresh(self.database)
             self._seen = newest
@@ -86,7 +95,8 @@ def refresh(database: Database) -> None:
 
 
 def _count(session: Session, kind: Kind) -> list[dict[str, Any]]:
-    found = session.execute(text(COUNT.format(plays=PLAYS[kind])), {"kind": kind, "kept": KEPT})
+    plays = PLAYS[kind].format(**aliases.tables(session, None, credits_all=kind == "artists"))
+    found = session.execute(text(COUNT.format(plays=plays)), {"kind": kind, "kept": KEPT})
     return [dict(row._mapping) for row in found]
 
 

@@ -1,11 +1,12 @@
 """The rules of what was played."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from app.contracts.accounts import ListenerErased
@@ -16,6 +17,7 @@ from app.contracts.listens import (
     BatchTooLarge,
     Entity,
     Feedback,
+    InvalidListen,
     InvalidRange,
     Kind,
     ListenerListens,
@@ -24,6 +26,8 @@ from app.contracts.listens import (
     ListensEvent,
     NewListen,
     NewPlaycount,
+    Pattern,
+    PlayingNow,
     PopularItem,
     Range,
     Rejection,
@@ -37,29 +41,59 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.listens import feedback, history, log, periods, popular, statistics
+from app.modules.listens import (
+    aliases,
+    feedback,
+    history,
+    imports,
+    log,
+    outbox,
+    periods,
+    playing,
+    popular,
+    statistics,
+)
 from app.modules.listens import playcounts as totals
+from app.modules.listens.importer import Importer
+from app.modules.listens.imports_part import ImportsPart
+from app.modules.listens.relays import Relays
+from app.modules.listens.relays_part import RelaysPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
 MAX_PAGE = 1000
 MAX_FEED = 10_000
-EVENT = msgspec.json.Decoder(ListensEvent)
+FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService:
-    """Implements `app.contracts.listens.Listens`."""
+class ListensService(ImportsPart, RelaysPart):
+    """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
-    def __init__(self, database: Database, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        pseudonyms: Pseudonyms,
+        importer: Importer,
+        relays: Relays,
+        ring: Callable[[str], None],
+    ) -> None:
         self.database = database
         self.clock = clock
         self.pseudonyms = pseudonyms
+        self.importer = importer
+        self.relays = relays
+        self.ring = ring
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
             raise BatchTooLarge
+        return self._store([ListenerListens(listener_id, listens)], client, forwards=True)
+
+    def take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
+        """Store what was fetched from elsewhere: it is forwarded nowhere."""
         return self._store([ListenerListens(listener_id, listens)], client)
 
     def load(self, batches: list[ListenerListens], client: str) -> SubmitResult:
@@ -67,8 +101,11 @@ class ListensService:
             raise BatchTooLarge(f"load at most {MAX_LOAD} listens at once")
         return self._store(batches, client)
 
-    def _store(self, batches: Sequence[ListenerListens], client: str) -> SubmitResult:
-        """Store what is valid in one transaction; indexes run over the listens of all batches."""
+    def _store(self, batches: Sequence[ListenerListens], client: str, *, forwards: bool = False) -> SubmitResult:
+        """Store what is valid in one transaction; indexes run over the listens of all batches.
+
+        `forwards`: what is new is to be sent to the services that its listener connected.
+        """
         now, client = self.clock(), clean_name(client)
         rows: list[tuple[int, dict[str, Any]]] = []
         rejected: list[Rejection] = []
@@ -83,7 +120,9 @@ class ListensService:
         with self.database.begin() as session:
             erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
             kept = [row for _, row in rows if row["listener_id"] not in erased]
-            accepted = log.insert(session, kept)
+            accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
+            if forwards and accepted:
+                outbox.queue(session, kept, now)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
 
@@ -103,11 +142,47 @@ class ListensService:
         after: str | None = None,
         limit: int = 25,
         search: str = "",
+        is_nearest_after: bool = False,
+        offset: int = 0,
     ) -> ListenPage:
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRange("limit is between 1 and 1000")
+        _check_page(limit, offset)
         with self.database.begin() as session:
-            return history.page(session, listener_id, before, after, limit, search)
+            return history.page(
+                session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after, offset=offset
+            )
+
+    def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
+        with self.database.begin() as session:
+            return history.count(session, listener_id, before, after)
+
+    def set_playing_now(self, listener_id: UUID, listen: NewListen, client: str = "") -> UUID:
+        now = self.clock()
+        try:
+            row = row_of(listener_id, structs.replace(listen, listened_at=now), clean_name(client), now)
+        except Rejected as error:
+            raise InvalidListen(str(error)) from None
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.put(session, row, now)
+        key: UUID = row["recording_key"]
+        return key
+
+    def clear_playing_now(self, listener_id: UUID) -> None:
+        with self.database.begin() as session:
+            playing.clear(session, listener_id)
+
+    def get_playing_now(self, listener_id: UUID) -> PlayingNow | None:
+        with self.database.begin() as session:
+            return playing.read(session, listener_id, self.clock())
+
+    def get_import_mark(self, listener_id: UUID, source: str) -> datetime | None:
+        with self.database.begin() as session:
+            return playing.get_mark(session, listener_id, clean_name(source))
+
+    def set_import_mark(self, listener_id: UUID, source: str, at: datetime) -> None:
+        with self.database.begin() as session:
+            if not log.lock_listeners(session, [listener_id]):
+                playing.set_mark(session, listener_id, clean_name(source), whole_second(at))
 
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
         try:
@@ -115,7 +190,7 @@ class ListensService:
         except OverflowError:  # beyond the first or last year in UTC
             raise ListenNotFound from None
         with self.database.begin() as session:
-            log.delete(session, listener_id, at, recording_key)
+            log.delete(session, listener_id, at, aliases.stored_key(session, listener_id, at, recording_key))
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:
@@ -126,7 +201,7 @@ class ListensService:
 
     def get_feedback(self, listener_id: UUID, kind: Kind | None = None, value: int | None = None) -> list[Feedback]:
         with self.database.begin() as session:
-            return feedback.read(session, listener_id, kind, value)
+            return feedback.shown(session, listener_id, kind, value)
 
     def top(
         self,
@@ -139,11 +214,33 @@ class ListensService:
         limit: int = 25,
         offset: int = 0,
     ) -> Top:
-        if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
-            raise InvalidRange("limit is between 1 and 1000, offset up to a million")
+        _check_page(limit, offset)
         start, end = self._span(range, start, end, timezone)
         with self.database.begin() as session:
             return statistics.top(session, listener_id, entity, start, end, limit, offset)
+
+    def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
+        _check_page(limit, offset)
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.top(session, None, entity, start, end, limit, offset)
+
+    def activity_here(self, range: Range = "all_time") -> Activity:
+        start, end = self._span(range, None, None, "UTC")
+        with self.database.begin() as session:
+            return statistics.activity(session, None, start, end, "UTC", self.clock())
+
+    def pattern(
+        self,
+        listener_id: UUID,
+        range: Range = "all_time",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        timezone: str = "UTC",
+    ) -> Pattern:
+        start, end = self._span(range, start, end, timezone)
+        with self.database.begin() as session:
+            return statistics.pattern(session, listener_id, start, end, timezone)
 
     def activity(
         self,
@@ -172,6 +269,10 @@ class ListensService:
         with self.database.begin() as session:
             return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
 
+    def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
+        with self.database.begin() as session:
+            return statistics.plays_of(session, listener_id, kind, key)
+
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
         with self.database.begin() as session:
             return popular.read(session, kind, max(1, min(limit, popular.KEPT)))
@@ -181,17 +282,34 @@ class ListensService:
             said = feedback.read(session, listener_id, None, None)
             counts = totals.read(session, listener_id)
             total = statistics.summary(session, listener_id, None)
-        exported: dict[str, Any] = msgspec.to_builtins({"listens": total, "playcounts": counts, "feedback": said})
+            brought = imports.listed(session, listener_id)
+        told = {"listens": total, "playcounts": counts, "feedback": said, "imports": brought}
+        exported: dict[str, Any] = msgspec.to_builtins({**told, "relays": self.relays.all_of(listener_id)})
         return exported
+
+    def pseudonyms_of(self, listener_ids: list[UUID]) -> list[UUID]:
+        return [self.pseudonyms.of(each) for each in listener_ids]
+
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            if log.has_traces(session, listener_id):
+                return True
+            known, _ = imports.known(session)
+        return self.importer.files.has_orphans(known)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
-        return FeedPage([EVENT.decode(event) for event in events], cursor)
+            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)
+        return FeedPage(log.expanded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)
         return FeedPage([self.pseudonyms.translate(event) for event in page.events], page.cursor)
+
+
+def _check_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
+        raise InvalidRange("limit is between 1 and 1000, offset up to a million")
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:

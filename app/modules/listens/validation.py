@@ -72,7 +72,7 @@ def row_of(listener_id: UUID, listen: NewListen, client: str, now: datetime) -> 
         "title": listen.title.strip(),
         "release": release,
         "duration_ms": listen.duration_ms,
-        "client": client,
+        "client": clean_name(listen.client) if listen.client else client,
         "extra": _extra(listen),
     }
 
@@ -89,8 +89,11 @@ def clean_name(name: str) -> str:
 
 def _extra(listen: NewListen) -> dict[str, Any] | None:
     extra = dict(listen.extra or {})
+    extra.pop("recording_mbid", None)
     if listen.recording_mbid:
         extra["recording_mbid"] = str(listen.recording_mbid)
+    if listen.release_artist:
+        extra["release_artist"] = listen.release_artist
     if not extra:
         return None
     try:

@@ -3,14 +3,25 @@
 from typing import Annotated
 from uuid import UUID
 
-from flask import Response
+from flask import Response, current_app
 from msgspec import Meta, Struct
 
-from app.contracts.playlists import Format, NewEntry, Playlist, PlaylistWithEntries
+from app.contracts.playlists import (
+    Format,
+    Library,
+    LibraryNotConnected,
+    NewEntry,
+    NotInLibrary,
+    Playlist,
+    PlaylistWithEntries,
+    PushReport,
+)
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest
 from app.kernel.http import Api
+from app.kernel.outgoing import Outgoing
+from app.modules.playlists.streaming import Streams, respond
 
 api = Api("playlists", prefixes=("playlists",))
 
@@ -54,6 +65,20 @@ class RevisionQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True):
     format: Format = "jspf"
+
+
+class Connection(Struct, frozen=True, forbid_unknown_fields=True):
+    address: Annotated[str, Meta(min_length=1, max_length=1000)]
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+    user_name: Annotated[str, Meta(max_length=200)] = ""
+    pushes_weekly: bool = True
+
+    def __repr__(self) -> str:
+        return "Connection(…)"
+
+
+class LibraryWishes(Struct, frozen=True, forbid_unknown_fields=True):
+    pushes_weekly: bool
 
 
 class PlaylistList(Struct, frozen=True):
@@ -133,3 +158,58 @@ def export(services: Services, *, playlist_id: UUID, query: ExportQuery) -> Resp
     response = Response(found.text, content_type=f"{found.media_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{found.filename}"'
     return response
+
+
+@api.route("GET", "/playlists/library", returns=Library)
+def library(services: Services) -> Library:
+    """The connected library, without its credentials."""
+    found = services.playlists.get_library(me())
+    if found is None:
+        raise LibraryNotConnected
+    return found
+
+
+@api.route("PUT", "/playlists/library", body=Connection, returns=Library)
+def connect(services: Services, *, body: Connection) -> Library:
+    """Connect a Subsonic server; without a user name the password is an API key."""
+    return services.playlists.connect_library(me(), body.address, body.user_name, body.password, body.pushes_weekly)
+
+
+@api.route("PATCH", "/playlists/library", body=LibraryWishes, returns=Library)
+def wish(services: Services, *, body: LibraryWishes) -> Library:
+    """Say whether each week's playlist is pushed to it by itself."""
+    return services.playlists.set_auto_push(me(), body.pushes_weekly)
+
+
+@api.route("DELETE", "/playlists/library")
+def disconnect(services: Services) -> None:
+    """Forget the library; what was pushed to it stays there."""
+    services.playlists.disconnect_library(me())
+
+
+@api.route("POST", "/playlists/library/sync", returns=Library, status=202)
+def sync(services: Services) -> Library:
+    """Read the library again now, in the background."""
+    return services.playlists.sync_library(me())
+
+
+@api.route("POST", "/playlists/<uuid:playlist_id>/push", returns=PushReport)
+def push(services: Services, *, playlist_id: UUID) -> PushReport:
+    """Copy a playlist to the library's server; again, it replaces what it made there."""
+    return services.playlists.push_playlist(me(), playlist_id)
+
+
+@api.route("GET", "/playlists/library/stream/<uuid:recording_key>", returns=bytes)
+def stream(services: Services, *, recording_key: UUID) -> Response:
+    """The sound of a recording that is in the library; ranges are understood where its server understands them."""
+    listener_id = me()
+    if services.playlists.get_library(listener_id) is None:
+        raise LibraryNotConnected
+    matches = services.playlists.match_recordings(listener_id, [recording_key])
+    if not matches:
+        raise NotInLibrary
+    with context.acting_as(context.SYSTEM):
+        source = services.playlists.stream_source(listener_id, matches[0].song_id)
+    streams: Streams = current_app.extensions.setdefault("segue_streams", Streams())
+    outgoing = Outgoing(current_app.config["SEGUE_SETTINGS"].allow_private_hosts)
+    return respond(outgoing, source.url, streams.enter(listener_id))

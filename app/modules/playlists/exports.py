@@ -2,7 +2,9 @@
 
 import html
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 from xml.etree import ElementTree  # only written here, never read
 
 import msgspec
@@ -14,9 +16,16 @@ XSPF = "http://xspf.org/ns/0/"
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def export(playlist: Playlist, entries: list[Entry], format: Format, public_url: str, creator: str) -> Export:
-    """Write a playlist in a format. `creator` is the owner's name."""
-    writers = {"jspf": _jspf, "xspf": _xspf, "m3u8": _m3u8}
+def export(
+    playlist: Playlist,
+    entries: list[Entry],
+    format: Format,
+    public_url: str,
+    creator: str,
+    paths: Mapping[UUID, str] | None = None,
+) -> Export:
+    """Write a playlist in a format. `creator` is the owner's name; `paths` says where files of recordings lie."""
+    writers: dict[str, Callable[..., str]] = {"jspf": _jspf, "xspf": _xspf, "m3u8": _m3u8_with(paths or {})}
     media = {"jspf": "application/json", "xspf": "application/xspf+xml", "m3u8": "audio/x-mpegurl"}
     text = writers[format](playlist, entries, f"{public_url}/playlist/{playlist.playlist_id}", creator)
     return Export(f"{filename(playlist.name)}.{format}", media[format], text)
@@ -85,15 +94,25 @@ def _child(parent: ElementTree.Element, name: str, text: str) -> None:
     ElementTree.SubElement(parent, name).text = UNPRINTABLE.sub("", text)
 
 
-def _m3u8(playlist: Playlist, entries: list[Entry], _identifier: str, _creator: str) -> str:
-    lines = ["#EXTM3U", f"#PLAYLIST:{_one_line(playlist.name)}"]
-    for entry in entries:
-        seconds = round(entry.duration_ms / 1000) if entry.duration_ms else -1
-        lines.append(f"#EXTINF:{seconds},{_one_line(entry.artist)} - {_one_line(entry.title)}")
-        parts = (entry.artist, entry.release or "Unknown", entry.title)
-        # "./": an artist may begin with "#", and the line would be a comment
-        lines.append("./" + "/".join(_path_part(part) for part in parts) + ".mp3")
-    return "\n".join(lines) + "\n"
+def _m3u8_with(paths: Mapping[UUID, str]) -> Callable[..., str]:
+    def write(playlist: Playlist, entries: list[Entry], _identifier: str, _creator: str) -> str:
+        lines = ["#EXTM3U", f"#PLAYLIST:{_one_line(playlist.name)}"]
+        for entry in entries:
+            seconds = round(entry.duration_ms / 1000) if entry.duration_ms else -1
+            lines.append(f"#EXTINF:{seconds},{_one_line(entry.artist)} - {_one_line(entry.title)}")
+            lines.append(_path(entry, _one_line(paths.get(entry.recording_key, ""))))
+        return "\n".join(lines) + "\n"
+
+    return write
+
+
+def _path(entry: Entry, known: str) -> str:
+    """Return where the file lies in the library, else a guess; an absolute path (from a disk's root) stays one."""
+    if known and ".." not in known.split("/"):
+        return known if known.startswith("/") else f"./{known}"
+    parts = (entry.artist, entry.release or "Unknown", entry.title)
+    # "./": an artist may begin with "#", and the line would be a comment
+    return "./" + "/".join(_path_part(part) for part in parts) + ".mp3"
 
 
 def _one_line(text: str) -> str:

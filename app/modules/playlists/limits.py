@@ -24,10 +24,12 @@ def check(name: str, description: str, entries: int) -> None:
         raise InvalidPlaylist(f"a playlist holds at most {MAX_ENTRIES} entries")
 
 
-def check_position(position: int, entries: Sequence[Entry]) -> None:
-    """Raise InvalidPlaylist for a position where no entry is."""
+def check_span(position: int, count: int, entries: Sequence[Entry]) -> None:
+    """Raise InvalidPlaylist for `count` positions that are not all taken."""
     if not 0 <= position < len(entries):
         raise InvalidPlaylist(f"there is no position {position}")
+    if not 1 <= count <= len(entries) - position:
+        raise InvalidPlaylist(f"there are no {count} entries from position {position} on")
 
 
 def entries_of(given: Sequence[NewEntry]) -> list[Entry]:

@@ -26,7 +26,9 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.playlists import exports, weekly
-from app.modules.playlists.limits import check, check_position, entries_of
+from app.modules.playlists.library import MusicServers
+from app.modules.playlists.library_push import Pushes, wanted
+from app.modules.playlists.limits import check, check_span, entries_of
 
 COLUMNS = """
     playlist_id, owner_id, name, description, is_public, kind, week, jsonb_array_length(entries) as entry_count,
@@ -37,14 +39,17 @@ ENTRIES = msgspec.json.Decoder(list[Entry])
 Edit = Callable[[list[Entry]], list[Entry]]
 
 
-class PlaylistsService:
+class PlaylistsService(Pushes):
     """Implements `app.contracts.playlists.Playlists`."""
 
-    def __init__(self, database: Database, services: Services, clock: Clock, public_url: str) -> None:
+    def __init__(
+        self, database: Database, services: Services, clock: Clock, public_url: str, servers: MusicServers
+    ) -> None:
         self.database = database
         self.services = services
         self.clock = clock
         self.public_url = public_url
+        self.servers = servers
 
     def create_playlist(
         self,
@@ -158,19 +163,21 @@ class PlaylistsService:
 
         return self._edit(playlist_id, add, None)
 
-    def move_entry(self, playlist_id: UUID, source: int, target: int, revision: int | None = None) -> Playlist:
+    def move_entry(
+        self, playlist_id: UUID, source: int, target: int, revision: int | None = None, count: int = 1
+    ) -> Playlist:
         def move(known: list[Entry]) -> list[Entry]:
-            check_position(source, known)
-            check_position(target, known)
-            moved = known[:source] + known[source + 1 :]
-            return [*moved[:target], known[source], *moved[target:]]
+            check_span(source, count, known)
+            check_span(target, count, known)
+            moved = known[:source] + known[source + count :]
+            return [*moved[:target], *known[source : source + count], *moved[target:]]
 
         return self._edit(playlist_id, move, revision)
 
-    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None) -> Playlist:
+    def remove_entry(self, playlist_id: UUID, position: int, revision: int | None = None, count: int = 1) -> Playlist:
         def remove(known: list[Entry]) -> list[Entry]:
-            check_position(position, known)
-            return known[:position] + known[position + 1 :]
+            check_span(position, count, known)
+            return known[:position] + known[position + count :]
 
         return self._edit(playlist_id, remove, revision)
 
@@ -203,7 +210,14 @@ class PlaylistsService:
         found = self.get_playlist(playlist_id)
         is_own = context.actor().listener_id == found.playlist.owner_id
         creator = context.actor().name if is_own else "a listener"
-        return exports.export(found.playlist, found.entries, format, self.public_url, creator)
+        paths = self._paths(found.entries) if format == "m3u8" else {}
+        return exports.export(found.playlist, found.entries, format, self.public_url, creator, paths)
+
+    def _paths(self, entries: Sequence[Entry]) -> dict[UUID, str]:
+        """Return where the files of entries lie in the library of whoever asks."""
+        listener_id = context.actor().listener_id
+        songs = self.find_wanted(listener_id, [wanted(entry) for entry in entries]) if listener_id else {}
+        return {key: song.path for key, song in songs.items() if song.path}
 
     def generate_weekly(self, listener_id: UUID) -> Playlist:
         week, name = weekly.week_of(self.clock())
@@ -239,6 +253,20 @@ class PlaylistsService:
             {"id": playlist_id, "entries": _json(entries), "description": description, "now": self.clock()},
         )
 
+    def has_traces(self, listener_id: UUID) -> bool:
+        with self.database.begin() as session:
+            found = session.execute(
+                text(
+                    """
+                    select exists (select 1 from playlist where owner_id = :owner
+                                   union all
+                                   select 1 from library where listener_id = :owner)
+                    """
+                ),
+                {"owner": listener_id},
+            )
+            return bool(found.scalar_one())
+
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
             rows = session.execute(
@@ -253,7 +281,7 @@ class PlaylistsService:
                 {"owner": listener_id},
             ).all()
         found = [PlaylistWithEntries(_playlist(row), ENTRIES.decode(row.entries)) for row in rows]
-        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found})
+        exported: dict[str, Any] = msgspec.to_builtins({"playlists": found, "library": self.get_library(listener_id)})
         return exported
 
 
@@ -297,7 +325,7 @@ def _playlist(row: Row[Any]) -> Playlist:
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
-    """Delete the playlists of people that accounts erased."""
-    session.execute(
-        text("delete from playlist where owner_id = any(:owners)"), {"owners": [event.listener_id for event in events]}
-    )
+    """Delete the playlists and libraries of people that accounts erased."""
+    erased = {"erased": [event.listener_id for event in events]}
+    session.execute(text("delete from library where listener_id = any(:erased)"), erased)
+    session.execute(text("delete from playlist where owner_id = any(:erased)"), erased)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, SmallInteger, Text, desc, text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, SmallInteger, Text, desc, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -29,6 +29,8 @@ class ProfileItemRow(Base):
     playcount: Mapped[int]
     value: Mapped[int] = mapped_column(SmallInteger)
     last_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("profile_item_artist", "key", postgresql_where=text("kind = 'artists'")),)
 
 
 class ItemRow(Base):
@@ -57,6 +59,23 @@ class ChampionRow(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     model_id: Mapped[UUID]
     sha256: Mapped[str]
+
+
+class AliasRow(Base):
+    """What the catalog's corrections amount to, as its feed tells; in `scope` the zero UUID stands for everyone."""
+
+    __tablename__ = "alias"
+
+    scope: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_key: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    to_key: Mapped[UUID]
+    name: Mapped[str]
+    artist_key: Mapped[UUID | None]
+    artist: Mapped[str | None]
+
+    __table_args__ = (Index("alias_to", "kind", "to_key"),)
 
 
 metadata = Base.metadata

@@ -2,7 +2,7 @@
 
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
-from app.modules.recommendations import champions, profiles
+from app.modules.recommendations import aliases, champions, profiles
 from app.modules.recommendations.fetching import ArtefactCache
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
@@ -28,4 +28,7 @@ def build(w: Wiring) -> Wired:
         champions.apply,
         champions.reset,
     )
-    return Wired(service, (listened, promoted))
+    corrected = Follower(
+        "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
+    )
+    return Wired(service, (listened, promoted, corrected))

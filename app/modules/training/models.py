@@ -36,7 +36,7 @@ class AllowedMoveRow(Base):
 
 
 class SnapshotRow(Base):
-    """`feed_cursor` is where the next snapshot goes on reading."""
+    """`feed_cursor` is where the next snapshot goes on reading; one that replaces another names it, and why."""
 
     __tablename__ = "snapshot"
 
@@ -48,6 +48,20 @@ class SnapshotRow(Base):
     artists: Mapped[int]
     feed_cursor: Mapped[str]
     bytes: Mapped[int]
+    parent_id: Mapped[str | None]
+    reason: Mapped[str | None]
+
+    __table_args__ = (Index("snapshot_parent", "parent_id", postgresql_where=text("parent_id is not null")),)
+
+
+class ErasureRow(Base):
+    """An erased person, by pseudonym: no snapshot may hold them again."""
+
+    __tablename__ = "erasure"
+
+    pseudonym: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    is_applied: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class RunRow(Base):

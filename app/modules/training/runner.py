@@ -82,7 +82,7 @@ class Runner:
             with self.database.begin() as session:
                 runs.note_snapshot(session, run, snapshot_id)
         progress(0.1, "reading the snapshot")
-        plays = self.snapshots.read(snapshot_id)
+        plays = self.snapshots.read(self.snapshots.current(snapshot_id))
         fitted = fitting.fit(
             plays,
             run.kind,

@@ -24,6 +24,7 @@ from app.kernel import feed
 from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
 from app.kernel.db import Database
 from app.modules.training import artefacts, fitting, registry, runs
+from app.modules.training.erasures import Erasures
 from app.modules.training.runner import Runner
 from app.modules.training.snapshots import Snapshots
 
@@ -43,6 +44,7 @@ class TrainingService:
         self.models_home = models_home
         self.ring = ring
         self.runner = Runner(database, snapshots, models_home)
+        self.erasures = Erasures(database, snapshots)
 
     def create_snapshot(self) -> Snapshot:
         return self.snapshots.create()
@@ -129,6 +131,9 @@ class TrainingService:
         with self.database.begin() as session:
             events, cursor = feed.read(session, after, max(1, min(limit, MAX_PAGE)))
         return FeedPage([EVENT.decode(event) for event in events], cursor)
+
+    def has_traces(self, pseudonym: UUID) -> bool:
+        return self.erasures.has_traces(pseudonym)
 
     def run(self, run_id: UUID) -> None:
         """Advance a run to its end; what the worker's task calls."""

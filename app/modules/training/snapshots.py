@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
 
 from app.contracts.events import FeedPage
 from app.contracts.listens import TrainingEvent
@@ -41,20 +42,64 @@ class Snapshots:
         except FeedReset:
             table = EventTable()
             cursor = self._read_feed(table, "", progress)
-        snapshot_id, content = snapshot_files.write(self.home, table.plays(), cursor)
-        size = sum(facts["bytes"] for facts in content["files"].values())
         with self.database.begin() as session:
-            session.execute(
+            erased = session.execute(text("select pseudonym from erasure")).scalars().all()
+        table.add([TrainingEvent("forgotten", pseudonym) for pseudonym in erased])
+        snapshot_id, content = snapshot_files.write(self.home, table.plays(), cursor)
+        with self.database.begin() as session:
+            self.store(session, snapshot_id, content, cursor)
+        return self.get(snapshot_id)
+
+    def store(
+        self,
+        session: Session,
+        snapshot_id: str,
+        content: dict[str, Any],
+        cursor: str,
+        *,
+        parent: Snapshot | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Enter a snapshot whose files are written; one that takes another's place names it, and why."""
+        session.execute(
+            text(
+                """
+                insert into snapshot (snapshot_id, created_at, rows, listeners, recordings, artists, feed_cursor,
+                                      bytes, parent_id, reason)
+                values (:id, coalesce(:created_at, now()), :rows, :listeners, :recordings, :artists, :cursor,
+                        :bytes, :parent_id, :reason)
+                on conflict (snapshot_id) do update set feed_cursor = excluded.feed_cursor
+                """
+            ),
+            {
+                "id": snapshot_id,
+                "created_at": parent.created_at if parent else None,
+                "cursor": cursor,
+                "bytes": sum(facts["bytes"] for facts in content["files"].values()),
+                "parent_id": parent.snapshot_id if parent else None,
+                "reason": reason,
+                **content,
+            },
+        )
+
+    def current(self, snapshot_id: str) -> str:
+        """Return the snapshot that stands in the place of one that a run or model names."""
+        with self.database.begin() as session:
+            found: str = session.execute(
                 text(
                     """
-                    insert into snapshot (snapshot_id, rows, listeners, recordings, artists, feed_cursor, bytes)
-                    values (:id, :rows, :listeners, :recordings, :artists, :cursor, :bytes)
-                    on conflict (snapshot_id) do update set feed_cursor = excluded.feed_cursor
+                    with recursive line as (
+                        select cast(:id as text) as snapshot_id, 0 as depth
+                        union
+                        select s.snapshot_id, depth + 1 from snapshot s join line on s.parent_id = line.snapshot_id
+                        where depth < 1000
+                    )
+                    select snapshot_id from line order by depth desc limit 1
                     """
                 ),
-                {"id": snapshot_id, "cursor": cursor, "bytes": size, **content},
-            )
-        return self.get(snapshot_id)
+                {"id": snapshot_id},
+            ).scalar_one()
+        return found
 
     def _base(self) -> tuple[EventTable, str]:
         table = EventTable()

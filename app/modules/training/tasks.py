@@ -28,6 +28,7 @@ def register(celery: Celery, service: TrainingService) -> None:
 
     # a reaping that comes late is no use: the next one does its work
     celery.conf.beat_schedule = {
+        **celery.conf.beat_schedule,
         "reap": {"task": REAP, "schedule": REAP_EVERY_S, "options": {"expires": REAP_EVERY_S}},
     }
 

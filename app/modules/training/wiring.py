@@ -1,12 +1,17 @@
 """Builds the module `training`."""
 
 import time
+from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from app.contracts.events import FeedPage
 from app.contracts.listens import TrainingEvent
 from app.kernel import context
+from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
 from app.modules.training.bell import bell
+from app.modules.training.erasures import note
 from app.modules.training.service import TrainingService
 from app.modules.training.snapshots import Snapshots
 
@@ -20,19 +25,30 @@ def build(w: Wiring) -> Wired:
             page: FeedPage[TrainingEvent] = w.services.listens.training_feed(after, limit)
             return page
 
+    def pull_erasures(after: str, limit: int) -> FeedPage[UUID]:
+        page = w.services.accounts.feed(after, limit)
+        erased = [event.listener_id for event in page.events]
+        return FeedPage(w.services.listens.pseudonyms_of(erased) if erased else [], page.cursor)
+
     snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull)
     service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings))
-    return Wired(service, tick=Reaping(service).tick)
+    erasures = Follower("accounts", w.database, pull_erasures, note, _keep)
+    return Wired(service, (erasures,), tick=Tending(service).tick)
 
 
-class Reaping:
-    """Reaps now and then from the tick, so that runs are rescued also where no beat runs."""
+def _keep(_session: Session) -> None:
+    """Nothing is forgotten before a replay: an erasure noted again is noted already."""
+
+
+class Tending:
+    """Reaps now and then from the tick, so that runs are rescued also where no beat runs; takes out the erased."""
 
     def __init__(self, service: TrainingService) -> None:
         self.service = service
         self._next = 0.0
 
     def tick(self) -> None:
+        self.service.erasures.apply()
         if time.monotonic() >= self._next:
             self.service.reap()
             self._next = time.monotonic() + REAP_EVERY_S

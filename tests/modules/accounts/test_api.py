@@ -1,5 +1,8 @@
 """The public routes, as scripts use them."""
 
+import io
+import json
+import zipfile
 from uuid import UUID, uuid4
 
 import pyotp
@@ -169,9 +172,14 @@ def test_the_export_has_a_part_of_every_module(api: PublicApi, services: Contain
     exported = api.get("/api/v1/me/export", token=person.token)
     assert exported.status == 200
     assert exported.headers["Content-Disposition"].startswith("attachment")
-    assert set(exported.json) == {"accounts", "listens", "recommendations", "playlists", "history"}
-    assert exported.json["accounts"]["listener"]["name"] == person.name
-    assert exported.json["history"] == []
+    with zipfile.ZipFile(io.BytesIO(exported.body)) as archive:
+        assert json.loads(archive.read("user.json"))["username"] == person.name
+        assert {"feedback.jsonl", "playcounts.jsonl", "corrections.jsonl", "pinned_recording.jsonl"} <= set(
+            archive.namelist()
+        )
+        account = json.loads(archive.read("account.json"))
+    assert set(account) == {"accounts", "listens", "imports", "relays", "library", "recommendations"}
+    assert account["accounts"]["listener"]["name"] == person.name
 
 
 def test_admins_make_disable_reset_and_delete_accounts(api: PublicApi, services: Container) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 from app.bench.system import Servers, environment_for
 from app.contracts.catalog import SearchResult
 from app.kernel import migrations
+from app.kernel.clock import system_clock
 from app.kernel.context import SYSTEM, acting_as
 from app.kernel.db import Database, module_url, server_url
 from app.modules.catalog import search
@@ -47,6 +48,11 @@ def migrated(servers: Servers, folder: Path, name: str, *, has_trigrams: bool = 
             connection.execute(text("drop extension if exists pg_trgm"))
     migrations.upgrade(settings, "catalog")
     return settings
+
+
+def catalog_of(database: Database) -> CatalogService:
+    """The names alone: searching needs no other module."""
+    return CatalogService(database, None, system_clock)  # type: ignore[arg-type]
 
 
 def fill(database: Database) -> None:
@@ -111,7 +117,7 @@ def strict(servers: Servers, folder: Path) -> Iterator[Database]:
 
 def found(database: Database, said: str, limit: int = 20) -> SearchResult:
     with acting_as(SYSTEM):
-        return CatalogService(database).search(said, limit)
+        return catalog_of(database).search(said, limit)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,7 @@ def test_it_is_also_when_the_server_has_counted_them(forgiving: Database, owner:
 )
 def test_without_trigrams_a_name_is_found_by_its_beginning(strict: Database, said: str, artist: str) -> None:
     with acting_as(SYSTEM):
-        assert CatalogService(strict).search_mode() == "prefix"
+        assert catalog_of(strict).search_mode() == "prefix"
     assert [each.name for each in found(strict, said).artists] == [artist]
 
 
@@ -224,7 +230,7 @@ def test_where_trigrams_come_later_the_migration_of_their_day_has_no_index_and_s
     migrations.bootstrap(settings, ["catalog"])  # the server has got pg_trgm meanwhile
     database = Database(module_url(settings, "catalog"))
     with acting_as(SYSTEM):
-        assert CatalogService(database).search_mode() == "prefix"
+        assert catalog_of(database).search_mode() == "prefix"
     database.dispose()
 
 

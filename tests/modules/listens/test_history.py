@@ -186,7 +186,7 @@ def test_a_page_comes_from_the_index_in_its_order(own: Instance, crowd: UUID, da
     before = START + timedelta(days=740 - days_ago) if days_ago else LATEST
     with own.database.begin() as session:
         plan = session.execute(
-            text("explain (format json, analyze, buffers) " + PAGE.format(search=search)),
+            text("explain (format json, analyze, buffers) " + PAGE.format(search=search, order="desc")),
             {
                 "listener": crowd,
                 "before_at": before,
@@ -195,6 +195,7 @@ def test_a_page_comes_from_the_index_in_its_order(own: Instance, crowd: UUID, da
                 "after_key": SMALLEST,
                 "search": "%ad%",
                 "limit": 26,
+                "offset": 0,
             },
         ).scalar_one()
     top = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]

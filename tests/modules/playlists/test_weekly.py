@@ -14,7 +14,10 @@ from app.contracts.listens import ListenerListens, NewListen
 from app.contracts.recommendations import Recommendation
 from app.kernel.context import SYSTEM, acting_as
 from app.kernel.db import Database
+from app.kernel.outgoing import Outgoing
+from app.kernel.sealing import Sealer
 from app.modules.playlists import weekly
+from app.modules.playlists.library import MusicServers
 from app.modules.playlists.service import PlaylistsService
 from tests.conftest import PublicApi
 from tests.support.alone import Alone, alone
@@ -67,7 +70,8 @@ def test_every_week_has_a_mix_of_its_own(
     services: Container, person: Person, database: Callable[..., Database]
 ) -> None:
     now = NOW
-    service = PlaylistsService(database("playlists"), services, lambda: now, "")
+    unused = MusicServers(Outgoing(), Sealer("no secret", "playlists"))
+    service = PlaylistsService(database("playlists"), services, lambda: now, "", unused)
     with acting_as(person.actor):
         first = service.generate_weekly(person.listener_id)
         now += timedelta(days=7)

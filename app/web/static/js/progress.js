@@ -6,7 +6,7 @@ const MOST_FAILURES = 5;
 async function follow(frame) {
   let failures = 0;
   let isLive = true;
-  while (isLive && failures < MOST_FAILURES) {
+  while (isLive && frame.isConnected && failures < MOST_FAILURES) {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS * (failures + 1)));
     if (document.hidden) continue;
     try {
@@ -23,5 +23,13 @@ async function follow(frame) {
   }
 }
 
-for (const frame of document.querySelectorAll("[data-progress]")) follow(frame);
-for (const link of document.querySelectorAll("[data-reload]")) link.hidden = true;
+function begin() {
+  for (const frame of document.querySelectorAll("[data-progress]:not([data-followed])")) {
+    frame.dataset.followed = "1";
+    follow(frame);
+  }
+  for (const link of document.querySelectorAll("[data-reload]")) link.hidden = true;
+}
+
+begin();
+document.addEventListener("segue:swapped", begin);

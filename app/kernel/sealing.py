@@ -1,4 +1,4 @@
-"""Secrets at rest (signing keys, TOTP secrets), sealed with keys derived from the instance's one secret."""
+"""Secrets at rest (keys, passwords of other services), sealed with keys derived from the one secret of the instance."""
 
 import hashlib
 import hmac
@@ -17,9 +17,11 @@ class CannotOpen(Exception):
 
 
 class Sealer:
-    def __init__(self, secret_key: str) -> None:
-        self._aes = AESGCM(_derive(secret_key, "accounts: data at rest"))
-        self._mac_key = _derive(secret_key, "accounts: refresh tokens")
+    """`module` has keys of its own: what one sealed, no other opens. `macs_of` names what `mac` is used for."""
+
+    def __init__(self, secret_key: str, module: str, *, macs_of: str = "tokens") -> None:
+        self._aes = AESGCM(_derive(secret_key, f"{module}: data at rest"))
+        self._mac_key = _derive(secret_key, f"{module}: {macs_of}")
 
     def seal(self, data: bytes, purpose: str) -> bytes:
         """Encrypt; `purpose` names the row, so that sealed data can't be moved to another."""

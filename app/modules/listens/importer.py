@@ -1,0 +1,285 @@
+"""Works on imports: examines a file, takes it over in batches, undoes one.
+
+Each batch is one transaction that also notes how many of the file's items are handled, so that a killed import goes on
+behind them and nothing is taken twice. A batch is only stored while the import is still wanted.
+"""
+
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from app.contracts.imports import Import
+from app.contracts.listens import FeedbackSet, PlaycountSet
+from app.contracts.playlists import NewEntry, Playlist, PlaylistNotFound
+from app.contracts.services import Services
+from app.kernel import feed
+from app.kernel.clock import Clock
+from app.kernel.contract import DomainError
+from app.kernel.db import Database
+from app.modules.listens import import_batches, imports, log
+from app.modules.listens.formats import Fix, History, Item, Mix, Unreadable, open_history
+from app.modules.listens.import_batches import KNOWN, SKIPPED, Batch, Preview
+from app.modules.listens.import_files import ImportFiles
+
+logger = logging.getLogger(__name__)
+
+BATCH = 5000
+UNDO_BATCH = 500
+FIXES = 100  # corrections in one call
+LOCK = text("select pg_try_advisory_lock(hashtextextended('import ' || :id, 0))")
+
+
+class NotWanted(Exception):
+    """The import was cancelled, or its person is gone."""
+
+
+class Importer:
+    def __init__(self, database: Database, services: Services, clock: Clock, files: ImportFiles) -> None:
+        self.database = database
+        self.services = services
+        self.clock = clock
+        self.files = files
+
+    def advance(self, import_id: UUID, *, for_s: float | None = None) -> bool:
+        """Work on an import to its end, or for some seconds; False when another process is at it."""
+        with self.database.dedicated() as connection:
+            if not _lock(connection, import_id):
+                return False
+            with self.database.begin() as session:
+                found = imports.get(session, import_id)
+            until = float("inf") if for_s is None else time.monotonic() + for_s
+            try:
+                self._work(found, until)
+            except NotWanted:
+                logger.info("an import is not wanted any more", extra={"import": str(import_id)})
+            except Unreadable as error:
+                self._fail(found, str(error))
+            except OSError as error:
+                self._fail(found, f"The file can't be read: {error.strerror}.")
+            except DomainError as error:
+                if error.status >= 500:  # something is away: the import goes on when that is back
+                    raise
+                self._fail(found, error.message)
+            except Exception as error:
+                # whatever went wrong, the row must say so: nobody waits for this process
+                logger.exception("import failed", extra={"import": str(import_id)})
+                self._fail(found, f"Something went wrong here ({type(error).__name__}).")
+        return True
+
+    def _work(self, found: Import, until: float) -> None:
+        if found.state == "examining":
+            self._examine(found)
+        elif found.state == "running":
+            self._run(found, until)
+        elif found.state == "undoing":
+            self._undo(found, until)
+
+    def _fail(self, found: Import, error: str) -> None:
+        logger.warning("import failed", extra={"import": str(found.import_id), "reason": error})
+        with self.database.begin() as session:
+            imports.note(session, found.import_id, found.state, self.clock(), state="failed", error=error[:500])
+
+    def _keep(self, session: Session, found: Import, **changes: Any) -> None:
+        """Note how far an import is, in the transaction of what was done. Raises NotWanted, which undoes both."""
+        if not imports.note(session, found.import_id, found.state, self.clock(), **changes):
+            raise NotWanted
+
+    def _open(self, found: Import) -> tuple[History, int, int]:
+        """Return the file, how many of its items are handled, and where the report ends. Raises Unreadable."""
+        with self.database.begin() as session:
+            timezone, handled, report_bytes = session.execute(
+                text("select timezone, handled, report_bytes from import_run where import_id = :id"),
+                {"id": found.import_id},
+            ).one()
+        history = open_history(self.files.upload(found.import_id), found.format, timezone, self.clock())
+        return history, handled, report_bytes
+
+    def _examine(self, found: Import) -> None:
+        history, _, _ = self._open(found)
+        preview = Preview()
+        for items in _batches(iter(history)):
+            batch = import_batches.prepared(items, found, history.client, self.clock())
+            preview.add(batch)
+            with self.database.begin() as session:
+                preview.duplicates += log.count_known(session, batch.rows)
+                self._keep(session, found, progress=_share(history))
+        result = msgspec.json.encode(preview.result(history.notes)).decode()
+        with self.database.begin() as session:
+            self._keep(session, found, state="ready", progress=1.0, format=history.format, preview=result)
+
+    def _run(self, found: Import, until: float) -> None:
+        history, handled, report_bytes = self._open(found)
+        counts = found.counts
+        for items in _batches(itertools.islice(iter(history), handled, None)):
+            if time.monotonic() > until:
+                return
+            batch = import_batches.prepared(items, found, history.client, self.clock())
+            made = self._make_playlists(batch, found.listener_id)
+            self._restore_corrections(batch, found.listener_id)
+            with self.database.begin() as session:
+                if log.lock_listeners(session, [found.listener_id]):
+                    raise NotWanted
+                import_batches.store(session, batch, found, history.client, self.clock())
+                counts = import_batches.counted(counts, batch)
+                handled += len(items)
+                report_bytes = self.files.append(found.import_id, report_bytes, batch.report())
+                self._keep(
+                    session,
+                    found,
+                    handled=handled,
+                    report_bytes=report_bytes,
+                    counts=msgspec.json.encode(counts).decode(),
+                    progress=_share(history),
+                )
+                if made:
+                    session.execute(
+                        text("update import_run set playlists = playlists || :made where import_id = :id"),
+                        {"made": made, "id": found.import_id},
+                    )
+        with self.database.begin() as session:
+            self._keep(session, found, state="done", progress=1.0)
+        self.files.drop_upload(found.import_id)
+
+    def _make_playlists(self, batch: Batch, listener_id: UUID) -> list[UUID]:
+        """Make the playlists of a batch, unless there is one like it: another module's, so outside the transaction."""
+        mixes = [(place, item) for place, item in enumerate(batch.items) if isinstance(item, Mix)]
+        if not mixes:
+            return []
+        there = {_looks(each) for each in self.services.playlists.list_playlists(listener_id)}
+        made = []
+        for place, mix in mixes:
+            entries = [NewEntry(*entry) for entry in mix.entries if entry.artist.strip() and entry.title.strip()]
+            if (mix.name.strip(), len(entries)) in there:
+                batch.outcomes[place] = (KNOWN, "")
+                continue
+            try:
+                playlist = self.services.playlists.create_playlist(
+                    listener_id, mix.name, mix.description, mix.is_public, entries
+                )
+            except DomainError as error:
+                if error.status >= 500:
+                    raise
+                batch.outcomes[place] = (SKIPPED, error.message)
+            else:
+                there.add(_looks(playlist))
+                made.append(playlist.playlist_id)
+        return made
+
+    def _restore_corrections(self, batch: Batch, listener_id: UUID) -> None:
+        """Let corrections hold again, outside the transaction: they stay when the import is undone."""
+        fixes = [(place, item.correction) for place, item in enumerate(batch.items) if isinstance(item, Fix)]
+        for start in range(0, len(fixes), FIXES):
+            part = fixes[start : start + FIXES]
+            are_new = self.services.catalog.restore_corrections(listener_id, [correction for _, correction in part])
+            for (place, _), is_new in zip(part, are_new, strict=True):
+                if not is_new:
+                    batch.outcomes[place] = (KNOWN, "")
+
+    def _undo(self, found: Import, until: float) -> None:
+        with self.database.begin() as session:
+            playlists = session.execute(
+                text("select playlists from import_run where import_id = :id"), {"id": found.import_id}
+            ).scalar_one()
+        for playlist_id in playlists:
+            try:
+                self.services.playlists.delete_playlist(playlist_id)
+            except PlaylistNotFound:
+                continue
+        total = max(1, found.counts.listens)
+        undone = 0
+        while True:
+            with self.database.begin() as session:
+                count = _delete_some(session, found)
+                undone += count
+                self._keep(session, found, progress=min(0.99, undone / total))
+            if count == 0:
+                break
+            if time.monotonic() > until:
+                return
+        with self.database.begin() as session:
+            _delete_rest(session, found)
+            self._keep(session, found, state="undone", progress=1.0, playlists=[], handled=0)
+        self.files.drop_upload(found.import_id)
+
+
+def _lock(connection: Connection, import_id: UUID) -> bool:
+    return bool(connection.execute(LOCK, {"id": str(import_id)}).scalar_one())
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while batch := list(itertools.islice(items, BATCH)):
+        yield batch
+
+
+def _share(history: History) -> float:
+    return min(0.999, history.done / max(1, history.size))
+
+
+def _looks(playlist: Playlist) -> tuple[str, int]:
+    return playlist.name, playlist.entry_count
+
+
+def _delete_some(session: Session, found: Import) -> int:
+    """Delete some of an import's listens; those of other clients that they hid come back."""
+    rows = session.execute(
+        text(
+            """
+            select listened_at, recording_key
+            from listen
+            where import_id = :id
+            order by listened_at, recording_key
+            limit :limit
+            """
+        ),
+        {"id": found.import_id, "limit": UNDO_BATCH},
+    ).all()
+    for row in rows:
+        log.delete(session, found.listener_id, row.listened_at, row.recording_key)
+    return len(rows)
+
+
+def _delete_rest(session: Session, found: Import) -> None:
+    """Delete an import's loves and totals."""
+    said = session.execute(
+        text("delete from feedback where import_id = :id returning kind, key"), {"id": found.import_id}
+    ).all()
+    feed.append(session, [FeedbackSet(found.listener_id, row.kind, row.key, 0) for row in said])
+    if not found.counts.playcounts:
+        return
+    gone = session.execute(
+        text(
+            """
+            with gone as (
+                delete from playcount where listener_id = :listener and source = :source
+                returning kind, item_key, artist_key, artist, title
+            )
+            select g.kind, g.item_key, g.artist_key, g.artist, g.title, coalesce(sum(o.plays), 0)::bigint as plays
+            from gone g
+            left join playcount o on o.listener_id = :listener and o.kind = g.kind and o.item_key = g.item_key
+                                  and o.source <> :source
+            group by g.kind, g.item_key, g.artist_key, g.artist, g.title
+            """
+        ),
+        {"listener": found.listener_id, "source": f"import:{found.format}"},
+    )
+    feed.append(
+        session,
+        [
+            PlaycountSet(
+                found.listener_id,
+                row.artist_key,
+                row.item_key if row.kind == "recordings" else None,
+                row.artist,
+                row.title,
+                row.plays,
+            )
+            for row in gone
+        ],
+    )

@@ -1,0 +1,1 @@
+"""ListenBrainz API v1, as players and scripts speak it: what it accepts, answers and refuses."""

@@ -1,0 +1,130 @@
+"""A listener's own music server: connecting it, how it stands, pushing playlists; and what of a page can be played."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from flask import Blueprint, Response, make_response, url_for
+from msgspec import Meta, Struct
+
+from app.contracts.playlists import Library, LibraryFailed, LibraryNotConnected, LibraryRefused
+from app.contracts.services import Services
+from app.kernel.http import parse_form
+from app.settings import Settings
+from app.web import notes
+from app.web.page import Answer, go, me, render
+from app.web.parts import part
+from app.web.session import Secret
+
+MOST_KEYS = 2000  # what is asked for at once
+
+
+class ConnectForm(Struct, frozen=True, forbid_unknown_fields=True):
+    address: Annotated[str, Meta(max_length=1000)]
+    password: Secret
+    user_name: Annotated[str, Meta(max_length=200)] = ""
+    pushes_weekly: bool = False
+
+
+class WeeklyForm(Struct, frozen=True, forbid_unknown_fields=True):
+    pushes_weekly: bool = False
+
+
+def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
+    add_connection(bp, services)
+    add_acts(bp, services)
+
+
+def add_connection(bp: Blueprint, services: Services) -> None:
+    @bp.get("/account/library")
+    def library() -> Answer:
+        found = part(partial(services.playlists.get_library, me()))
+        return render("web/library.html", library=found, form=None, trouble="")
+
+    @bp.post("/account/library")
+    def connect_library() -> Answer:
+        form: ConnectForm = parse_form(ConnectForm)
+        try:
+            services.playlists.connect_library(
+                me(), form.address, form.user_name.strip(), form.password, form.pushes_weekly
+            )
+        except LibraryRefused as error:
+            found = part(partial(services.playlists.get_library, me()))
+            return render("web/library.html", library=found, form=form, trouble=sentence(error.message)), 422
+        notes.add("Connected. Your library is being read now.")
+        return go(url_for("web.library"))
+
+    @bp.get("/account/library/progress")
+    def library_progress() -> Response:
+        """Return the part of the page that says how it stands; the header says whether to ask again."""
+        found = services.playlists.get_library(me())
+        response = make_response(render("web/_library_state.html", library=found))
+        response.headers["X-Segue-Live"] = "1" if found is not None and is_moving(found) else "0"
+        return response
+
+    @bp.get("/account/library/disconnect")
+    def confirm_disconnect() -> Answer:
+        found = services.playlists.get_library(me())
+        if found is None:
+            raise LibraryNotConnected
+        return render("web/library_disconnect.html", library=found)
+
+    @bp.post("/account/library/disconnect")
+    def disconnect_library() -> Answer:
+        services.playlists.disconnect_library(me())
+        notes.add("Your library is disconnected. What was pushed to it stays there.")
+        return go(url_for("web.library"))
+
+
+def add_acts(bp: Blueprint, services: Services) -> None:
+    @bp.post("/account/library/sync")
+    def sync_library() -> Answer:
+        services.playlists.sync_library(me())
+        notes.add("Your library is being read again.")
+        return go(url_for("web.library"))
+
+    @bp.post("/account/library/weekly")
+    def push_weekly() -> Answer:
+        form: WeeklyForm = parse_form(WeeklyForm)
+        changed = services.playlists.set_auto_push(me(), form.pushes_weekly)
+        notes.add(
+            "Each week's mix is pushed to your library from now on."
+            if changed.pushes_weekly
+            else "Weekly mixes are not pushed by themselves any more."
+        )
+        return go(url_for("web.library"))
+
+    @bp.post("/playlists/<uuid:playlist_id>/push")
+    def push_playlist(playlist_id: UUID) -> Answer:
+        try:
+            report = services.playlists.push_playlist(me(), playlist_id)
+            notes.add(
+                f"{report.matched} of {report.total} matched." + ("" if report.remote_id else " Nothing to push.")
+            )
+        except (LibraryFailed, LibraryNotConnected) as error:
+            notes.add(sentence(error.message), tone="problem")
+        return go(url_for("web.playlist", playlist_id=playlist_id))
+
+
+def is_moving(library: Library) -> bool:
+    """Whether a reading is going on or about to begin."""
+    return library.state in {"waiting", "syncing"}
+
+
+def server_name(library: Library | None) -> str:
+    """Return what the server is called in a button: Navidrome."""
+    return library.server.partition(" ")[0].capitalize() if library else ""
+
+
+def sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "”")) else ".")
+
+
+def playable(services: Services, keys: Iterable[UUID]) -> set[UUID]:
+    """Return which recordings can be played here; none while that can't be said."""
+    asked = list(dict.fromkeys(keys))[:MOST_KEYS]
+    if not asked:
+        return set()
+    found = part(partial(services.playlists.match_recordings, me(), asked))
+    return {match.recording_key for match in found.value} if found else set()
