@@ -112,7 +112,7 @@ class Blend(Recommender):
         self._friends = friends
         X = sp.csr_matrix(X, dtype=np.float32)
         X.sort_indices()
-        W = X if is_weighted else self._weights(X)
+        W = X if is_weighted else weighted(X)
         self.chosen_ = dict(START) if self.chosen is None else {**START, **self.chosen}
         if self.chosen is None:
             self.chosen_ = self._tuned(W, lambda done, step: progress(0.75 * done, step))
@@ -122,7 +122,7 @@ class Blend(Recommender):
         """Fit on other data with what was chosen before."""
         progress(0.0, "weights")
         X = sp.csr_matrix(X, dtype=np.float32)
-        W = X if is_weighted else self._weights(X)
+        W = X if is_weighted else self._bounded(weighted(X))
         self.friends_weight_ = 0.0
         factors, B = None, sp.csr_matrix((X.shape[1], X.shape[1]), dtype=np.float32)
         if W.nnz:
@@ -136,10 +136,9 @@ class Blend(Recommender):
         progress(1.0, "fitted")
         return self._fitted(B, listeners_of(X), factors)
 
-    def _weights(self, X: sp.csr_matrix) -> sp.csr_matrix:
-        W = weighted(X)
-        W.data = np.minimum(W.data, np.float32(self.most_weight))
-        return W
+    def _bounded(self, W: sp.csr_matrix) -> sp.csr_matrix:
+        data = np.minimum(W.data, np.float32(self.most_weight))
+        return sp.csr_matrix((data, W.indices, W.indptr), shape=W.shape)
 
     def _als(self, chosen: Mapping[str, float], factors: int) -> AlsParameters:
         return AlsParameters(
@@ -194,9 +193,9 @@ class Blend(Recommender):
     def _part(self, W: sp.csr_matrix, rng: np.random.Generator, rows: NDArray[np.int64], progress: Progress) -> "_Part":
         most = max(FEWEST_ROWS, SCORED // W.shape[1])
         chosen = np.sort(rng.permutation(rows)[:most])
-        train, hidden = hide_fifth(W, rng, chosen)
+        left, hidden = hide_fifth(W, rng, chosen)
+        profiles, train = left[chosen], self._bounded(left)
         links = self._links(train, progress)
-        profiles = train[chosen]
         social = None
         if self._friends is not None:
             social = _social(self._friends, train)[chosen].toarray()
