@@ -166,6 +166,15 @@ class Blend(Recommender):
         fitted: dict[tuple[int, tuple[float, ...]], NDArray[np.float32]] = {}
         size = min(self.factors or factors_for(*W.shape), TUNED_FACTORS)
 
+        reached = 0.3
+
+        def beat(_done: float, _step: str) -> None:
+            progress(reached, "choosing")
+
+        def tell(spent: int) -> None:
+            nonlocal reached
+            reached = 0.3 + 0.7 * (spent - 1) / evaluations
+
         def objective(chosen: Chosen) -> float:
             als = tuple(chosen[name] for name in ALS)
             if (0, als) not in fitted:
@@ -173,7 +182,7 @@ class Blend(Recommender):
             found = 0.0
             for number, part in enumerate(parts):
                 if (number, als) not in fitted:
-                    factors = factorise(part.train, self._als(chosen, size), no_progress)
+                    factors = factorise(part.train, self._als(chosen, size), beat)
                     scores = _factor_scores(factors, part.profiles)
                     scores /= np.float32(spread(scores))
                     fitted[number, als] = scores
@@ -185,10 +194,7 @@ class Blend(Recommender):
             del steps["smooth"]
         if self._friends is None:
             del steps["friends"]
-        return climb(
-            objective, START, steps, evaluations,
-            lambda spent: progress(0.3 + 0.7 * (spent - 1) / evaluations, "choosing"),
-        )[0]  # fmt: skip
+        return climb(objective, START, steps, evaluations, tell)[0]
 
     def _part(self, W: sp.csr_matrix, rng: np.random.Generator, rows: NDArray[np.int64], progress: Progress) -> "_Part":
         most = max(FEWEST_ROWS, SCORED // W.shape[1])
