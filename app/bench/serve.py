@@ -4,7 +4,7 @@ from typing import Any
 
 from app.bench.freshness import TOPOLOGIES, recommend, train
 from app.bench.load import load_demo, sign_in
-from app.bench.report import Result, against, interleaved, median_ms, report
+from app.bench.report import Result, against, interleaved, median_ms, percentile_ms, report
 from app.bench.system import running_servers, running_system, temporary_folder, wait_until
 
 
@@ -22,4 +22,6 @@ def run() -> dict[str, Any]:
                 samples = interleaved(calls, rounds=5, each=40)
                 ping = median_ms(samples["ping"])
                 results.append(against(f"{topology}: recommendations", median_ms(samples["recommend"]), "ms", ping))
+                slowest = {name: percentile_ms(each, 99) for name, each in samples.items()}
+                results.append(against(f"{topology}: p99", slowest["recommend"], "ms", slowest["ping"]))
     return report("serve", results)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,17 +16,29 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.ml.factors import Factors
 from app.ml.scoring import Scorer, scorer_of
 
-FORMAT = 1
+FORMAT = 2  # format 1 has no factors and no halves
+READABLE = (1, 2)
 MANIFEST = "manifest.json"
-ARRAYS: dict[str, type[np.generic]] = {
-    "keys": np.uint8,  # (items, 16): the bytes of each item's UUID
-    "indptr": np.int64,
-    "indices": np.int32,
-    "data": np.float32,
-    "popularity": np.float32,
+ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
+    "keys": (np.uint8,),  # (items, 16): the bytes of each item's UUID
+    "indptr": (np.int64,),
+    "indices": (np.int32,),
+    "data": (np.float32, np.float16),
+    "popularity": (np.float32,),
 }
+FACTORS: dict[str, tuple[type[np.generic], ...]] = {
+    "vectors": (np.float32,),
+    "dense": (np.float32,),
+    "item_weight": (np.float32,),
+    "scale": (np.float32,),
+}
+FOLD = ("listener_power", "mean_entries", "plays_power")  # numbers of the manifest, beside the arrays of FACTORS
+TABLE = "table-"  # before the names of further arrays, which a model of another kind has
+TABLES = (np.int64, np.int32, np.float32)
+HALF = 6e-8  # the smallest half; what is less is no link
 
 
 class DamagedArtefact(Exception):
@@ -34,13 +47,13 @@ class DamagedArtefact(Exception):
 
 @dataclass(frozen=True)
 class Artefact:
-    """An opened model. `place` finds an item's number by its key."""
+    """An opened model."""
 
     sha256: str
     manifest: dict[str, Any]
     keys: NDArray[np.uint8]
     scorer: Scorer
-    place: dict[bytes, int]
+    tables: dict[str, NDArray[Any]]
 
     def key(self, item: int) -> UUID:
         return UUID(bytes=self.keys[item].tobytes())
@@ -49,27 +62,45 @@ class Artefact:
         """Return the number of an item, None where the model doesn't know it."""
         return self.place.get(key.bytes)
 
+    @cached_property
+    def place(self) -> dict[bytes, int]:
+        """The number of each item by its key; made when first asked, so that opening is quick."""
+        raw = self.keys.tobytes()
+        return {raw[i : i + 16]: i // 16 for i in range(0, len(raw), 16)}
+
 
 def write(
-    home: Path, keys: list[UUID], B: sp.csr_matrix, popularity: NDArray[np.float32], facts: Mapping[str, Any]
+    home: Path,
+    keys: list[UUID],
+    B: sp.csr_matrix,
+    popularity: NDArray[np.float32],
+    facts: Mapping[str, Any],
+    *,
+    factors: Factors | None = None,
+    has_halves: bool = False,
+    tables: Mapping[str, NDArray[Any]] | None = None,
 ) -> str:
     """Write a model below `home`, all or nothing, and return its SHA-256, which is also its folder's name.
 
     `facts` go into the manifest (kind, parameters, metrics, snapshot); the same facts and arrays give the same bytes.
+    `has_halves` keeps the links in half precision; `tables` are further arrays of numbers, by name.
     """
-    scorer = scorer_of(B, popularity)
+    scorer = scorer_of(_halved(B) if has_halves else B, popularity)
     arrays: dict[str, NDArray[Any]] = {
         "keys": np.frombuffer(b"".join(key.bytes for key in keys), dtype=np.uint8).reshape(len(keys), 16),
         "indptr": scorer.indptr,
         "indices": scorer.indices,
-        "data": scorer.data,
+        "data": scorer.data.astype(np.float16) if has_halves else scorer.data,
         "popularity": scorer.popularity,
+        **({name: getattr(factors, name) for name in FACTORS} if factors else {}),
+        **{f"{TABLE}{name}": array for name, array in (tables or {}).items()},
     }
+    fold = {"fold": {name: float(getattr(factors, name)) for name in FOLD}} if factors else {}
     home.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=home))
     try:
         files = {f"{name}.npy": _save(unfinished / f"{name}.npy", array) for name, array in arrays.items()}
-        manifest = {"format": FORMAT, "files": files, **facts}
+        manifest = {"format": FORMAT, "files": files, **fold, **facts}
         text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
         _write_through(unfinished / MANIFEST, text)
         sha256 = hashlib.sha256(text).hexdigest()
@@ -84,6 +115,15 @@ def write(
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _halved(B: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the links that a half can hold."""
+    found = B.astype(np.float32, copy=True)
+    found.data = np.clip(found.data, -65_000, 65_000)
+    found.data[np.abs(found.data) < HALF] = 0
+    found.eliminate_zeros()
+    return found
 
 
 def _save(file: Path, array: NDArray[Any]) -> dict[str, Any]:
@@ -125,7 +165,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DamagedArtefact(f"{folder.name}: the manifest was changed")
     if not isinstance(manifest, dict):
         raise DamagedArtefact(f"{folder.name}: the manifest is not an object")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in READABLE:
         raise DamagedArtefact(f"{folder.name}: format {manifest.get('format')!r} is not {FORMAT}")
     said = manifest.get("files")
     if not isinstance(said, dict) or not all(
@@ -136,18 +176,44 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def open_artefact(folder: Path) -> Artefact:
-    """Verify and memory-map a model. Raises DamagedArtefact when anything is missing, cut short or changed."""
+def open_artefact(folder: Path, *, is_verified: bool = False) -> Artefact:
+    """Verify and memory-map a model. Raises DamagedArtefact when anything is missing, cut short or changed.
+
+    `is_verified` says that another opening on this machine looked at every byte; then only the manifest, sizes and
+    types are looked at, which takes milliseconds whatever the size.
+    """
     manifest = read_manifest(folder)
-    arrays = {name: _open(folder, manifest, name, dtype) for name, dtype in ARRAYS.items()}
-    if not _fit_together(arrays):
+    arrays = {name: _open(folder, manifest, name, dtypes, is_verified) for name, dtypes in ARRAYS.items()}
+    factors = _open_factors(folder, manifest, len(arrays["keys"]), is_verified)
+    if not (is_verified or _fit_together(arrays)):
         raise DamagedArtefact(f"{folder.name}: the arrays don't fit each other")
-    raw = arrays["keys"].tobytes()
-    place = {raw[i : i + 16]: i // 16 for i in range(0, len(raw), 16)}
-    if len(place) != len(arrays["keys"]):
+    scorer = Scorer(arrays["indptr"], arrays["indices"], arrays["data"], arrays["popularity"], factors)
+    opened = Artefact(folder.name, manifest, arrays["keys"], scorer, _open_tables(folder, manifest, is_verified))
+    if not is_verified and len(opened.place) != len(arrays["keys"]):
         raise DamagedArtefact(f"{folder.name}: two items have the same key")
-    scorer = Scorer(arrays["indptr"], arrays["indices"], arrays["data"], arrays["popularity"])
-    return Artefact(folder.name, manifest, arrays["keys"], scorer, place)
+    return opened
+
+
+def _open_tables(folder: Path, manifest: Mapping[str, Any], is_verified: bool) -> dict[str, NDArray[Any]]:
+    names = [file.removesuffix(".npy") for file in sorted(manifest["files"]) if file.startswith(TABLE)]
+    return {name.removeprefix(TABLE): _open(folder, manifest, name, TABLES, is_verified) for name in names}
+
+
+def _open_factors(folder: Path, manifest: Mapping[str, Any], items: int, is_verified: bool) -> Factors | None:
+    fold = manifest.get("fold")
+    if fold is None:
+        return None
+    arrays = {name: _open(folder, manifest, name, dtypes, is_verified) for name, dtypes in FACTORS.items()}
+    vectors = arrays["vectors"]
+    is_sound = vectors.ndim == 2 and len(vectors) == items and arrays["dense"].shape == (vectors.shape[1],)
+    is_sound = is_sound and arrays["item_weight"].shape == arrays["scale"].shape == (items,)
+    is_sound = is_sound and bool((arrays["dense"] > 0).all())
+    if is_sound and not is_verified:
+        is_sound = all(bool(np.isfinite(array).all()) for array in arrays.values())
+    if not is_sound or not isinstance(fold, dict) or not all(isinstance(fold.get(name), float) for name in FOLD):
+        raise DamagedArtefact(f"{folder.name}: the factors don't fit the items")
+    numbers = [fold[name] for name in FOLD]
+    return Factors(arrays["vectors"], arrays["dense"], arrays["item_weight"], arrays["scale"], *numbers)
 
 
 def _fit_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
@@ -168,18 +234,21 @@ def _fit_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
     return is_sorted and bool(np.isfinite(data).all()) and bool(np.isfinite(arrays["popularity"]).all())
 
 
-def _open(folder: Path, manifest: Mapping[str, Any], name: str, dtype: type[np.generic]) -> NDArray[Any]:
+def _open(
+    folder: Path, manifest: Mapping[str, Any], name: str, dtypes: tuple[type[np.generic], ...], is_verified: bool
+) -> NDArray[Any]:
     file = folder / f"{name}.npy"
     said = manifest["files"].get(file.name)
     try:
-        if said is None or file.stat().st_size != said["bytes"] or _sha256(file) != said["sha256"]:
+        is_same = said is not None and file.stat().st_size == said["bytes"]
+        if not is_same or not (is_verified or _sha256(file) == said["sha256"]):
             raise DamagedArtefact(f"{folder.name}: {file.name} is not what the manifest says")
         empty = said["bytes"] <= 128
         array: NDArray[Any] = np.load(file, mmap_mode=None if empty else "r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DamagedArtefact(f"{folder.name}: {file.name} can't be read ({error})") from None
-    if array.dtype != dtype:
-        raise DamagedArtefact(f"{folder.name}: {file.name} holds {array.dtype}, not {np.dtype(dtype)}")
+    if array.dtype not in dtypes:
+        raise DamagedArtefact(f"{folder.name}: {file.name} holds {array.dtype}, not {np.dtype(dtypes[0])}")
     return array
 
 

@@ -39,6 +39,18 @@ def read_columns(path: Path, columns: Sequence[str], optional: Sequence[str] = (
     return found
 
 
+def read_table(path: Path) -> dict[str, list[str]]:
+    """Return all columns as they are written. Raises BadDataFile."""
+    try:
+        with _opened(path) as lines:
+            rows = [line.rstrip("\n").split("\t") for line in lines]
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise BadDataFile(f"{path.name}: {error}") from None
+    if any(len(row) != len(rows[0]) for row in rows):
+        raise BadDataFile(f"{path.name}: the rows are not all as long as the header")
+    return {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+
+
 def _opened(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8", newline="")

@@ -8,15 +8,16 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
+from app.ml.base import Recommender, listeners_of
 from app.ml.interactions import weighted
+from app.ml.links import cut
 from app.ml.progress import Progress, no_progress
 from app.ml.ridge import on_all, on_neighbours
 from app.ml.spectral import add_smooth_links
 
 
-class ItemItem(BaseEstimator):  # type: ignore[misc]
+class ItemItem(Recommender):
     """Ridge regression between items: on all of them up to `dense_items`, beyond on each one's `candidates` nearest.
 
     The rows are play weights scaled by D_u^-`degree_power` and D_i^-`degree_power` (listeners and items by their
@@ -64,14 +65,14 @@ class ItemItem(BaseEstimator):  # type: ignore[misc]
         """
         progress(0.0, "weights")
         X = sp.csr_matrix(X, dtype=np.float32)
-        self.popularity_ = np.asarray((X > 0).sum(axis=0)).ravel().astype(np.float32)
+        self.popularity_ = listeners_of(X)
         W = X if is_weighted else weighted(X)
         progress(0.02, "weights")
         links = self._dense if X.shape[1] <= self.dense_items else self._sparse
         empty = sp.csr_matrix((X.shape[1], X.shape[1]), dtype=np.float32)
-        self.B_ = links(W, lambda done, step: progress(0.02 + 0.9 * done, step)) if W.nnz else empty
+        B = links(W, lambda done, step: progress(0.02 + 0.9 * done, step)) if W.nnz else empty
         progress(1.0, "fitted")
-        return self
+        return self._fitted(B, self.popularity_)
 
     def _normalised(self, W: sp.csr_matrix, power: float) -> sp.csr_matrix:
         rows = (np.maximum(np.diff(W.indptr), 1) ** -self.degree_power).astype(np.float32)
@@ -94,34 +95,10 @@ class ItemItem(BaseEstimator):  # type: ignore[misc]
             progress=lambda done, step: progress(0.7 + 0.3 * done, step),
         )
         B *= self._degrees(self.item_power)[None, :]
-        return _sorted(_strongest_dense(B, self.neighbours))
+        return cut(B, self.neighbours)
 
     def _sparse(self, W: sp.csr_matrix, progress: Progress) -> sp.csr_matrix:
         N = self._normalised(W, self.degree_power)
         B = on_neighbours(N, self.local_ridge, self.diagonal, self.shrink, self.candidates, progress)
         before, after = sp.diags(self._degrees(self.degree_power)), sp.diags(self._degrees(self.item_power))
-        return _sorted(_strongest_sparse((before @ B @ after).tocsr(), self.neighbours))
-
-
-def _sorted(B: sp.csr_matrix) -> sp.csr_matrix:
-    B.eliminate_zeros()
-    B.sort_indices()
-    return B.astype(np.float32)
-
-
-def _strongest_dense(B: NDArray[np.float32], kept: int) -> sp.csr_matrix:
-    """Keep each row's entries of greatest size, by blocks of rows. Changes B."""
-    items = B.shape[0]
-    if kept < items:
-        for start in range(0, items, 512):
-            block = B[start : start + 512]
-            sizes = np.abs(block)
-            block[sizes < np.partition(sizes, items - kept, axis=1)[:, items - kept, None]] = 0
-    return sp.csr_matrix(B)
-
-
-def _strongest_sparse(B: sp.csr_matrix, kept: int) -> sp.csr_matrix:
-    for row in np.flatnonzero(np.diff(B.indptr) > kept):
-        data = B.data[B.indptr[row] : B.indptr[row + 1]]
-        data[np.abs(data) < np.partition(np.abs(data), -kept)[-kept]] = 0
-    return B
+        return cut((before @ B @ after).tocsr(), self.neighbours)

@@ -2,14 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import exp
 from typing import Protocol
 
 Table = dict[int, dict[int, float]]
 
 RECENT = 10  # plays of the running session that are asked, each by 1 / distance²
-CO_OCCURRENCE, SUCCESSORS, MARKOV = 0.2, 1.5, 0.4
-SAME_ARTIST, ARTIST_STEP, ACTIVATION = 0.2, 0.1, 0.05
-OTHERS_SUCCESSORS, OTHERS_SAME_ARTIST = 1.5, 0.5
+NEIGHBOURS = 200  # of one's own latest sessions that are compared
+
+# What each part weighs; those of one's own history were chosen on positions before those that are reported, see
+# docs/recommender.md. With a community all are chosen anew on its own data.
+WEIGHTS: dict[str, float] = {
+    "together": 0.0,
+    "after": 1.9,
+    "after_fresh": 0.4,
+    "follows": 0.0,
+    "pair": 1.4,
+    "artist": 0.0,
+    "artist_fresh": 0.8,
+    "artist_step": 0.0,
+    "activation": 0.05,
+    "sessions": 0.2,
+    "others_after": 1.5,
+    "others_follow": 0.0,
+    "others_artist": 0.5,
+    "others_fresh": 0.5,
+}
 SMALLEST = 1e-9  # what is left of a sum after its parts were taken off
 
 
@@ -38,12 +56,15 @@ class OwnHistory:
         self.last_play: dict[int, dict[int, int]] = defaultdict(dict)
         self.times: dict[int, list[int]] = defaultdict(list)
         self.session: list[Played] = []
+        self.sessions: list[list[Played]] = []
+        self.places: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.plays = 0
 
     def add(self, play: Played) -> None:
         """Remember one more play; plays come in order."""
-        if self.session and self.session[-1].session != play.session:
+        if not self.session or self.session[-1].session != play.session:
             self.session = []
+            self.sessions.append(self.session)
         for distance, before in enumerate(reversed(self.session), 1):
             if before.track != play.track:
                 self.together[before.track][play.track] += 1
@@ -52,32 +73,82 @@ class OwnHistory:
         if self.session:
             self.follows[self.session[-1].track][play.track] += 1
             self.artist_after[self.session[-1].artist][play.artist] += 1
+        self.places[play.track].append((len(self.sessions) - 1, len(self.session)))
         self.session.append(play)
         self.plays += 1
         self.last_play[play.artist][play.track] = self.plays
         self.times[play.track].append(play.ts)
 
-    def scores(self, now: int, others: "Others | None" = None) -> dict[int, float]:
+    def scores(
+        self, now: int, others: "Others | None" = None, weights: Mapping[str, float] | None = None
+    ) -> dict[int, float]:
         """Return the scores of what may follow the last play at a time, without that play's own track.
 
         A sum of parts, each scaled to a greatest value of its weight. Links are cosines: divided by the square root of
         both tracks' numbers of plays.
         """
-        last, recent = self.session[-1], list(reversed(self.session[-RECENT:]))
         scores: dict[int, float] = defaultdict(float)
-        _add(scores, self._linked(self.together, recent), CO_OCCURRENCE)
-        _add(scores, self._linked(self.after, recent), SUCCESSORS)
-        _add(scores, self.follows[last.track], MARKOV)
-        self._add_artist(scores, last.artist, SAME_ARTIST)
-        steps = self.artist_after[last.artist]
-        for artist, count in steps.items():
-            self._add_artist(scores, artist, ARTIST_STEP * count / sum(steps.values()))
-        _add(scores, {track: _activation(times, now) for track, times in self.times.items()}, ACTIVATION)
-        if others is not None:
-            _add(scores, others.successors(recent), OTHERS_SUCCESSORS)
-            _add(scores, others.of_artist(last.artist), OTHERS_SAME_ARTIST)
-        scores.pop(last.track, None)
+        for name, part in self.parts(now, others).items():
+            add_scaled(scores, part, (weights or WEIGHTS)[name])
         return scores
+
+    def parts(self, now: int, others: "Others | None" = None) -> dict[str, dict[int, float]]:
+        """Return what each of `WEIGHTS` says of the tracks it knows, without the last play's own."""
+        last, recent = self.session[-1], list(reversed(self.session[-RECENT:]))
+        played = {play.track for play in self.session}
+        found: dict[str, dict[int, float]] = {
+            "together": self._linked(self.together, recent),
+            "after": self._linked(self.after, recent),
+            "follows": dict(self.follows[last.track]),
+            "activation": {track: _activation(times, now) for track, times in self.times.items()},
+            "sessions": self._sessions_like(recent),
+        }
+        artist: dict[int, float] = defaultdict(float)
+        self._add_artist(artist, last.artist, 1.0)
+        step: dict[int, float] = defaultdict(float)
+        follows = self.artist_after[last.artist]
+        for follower, count in follows.items():
+            self._add_artist(step, follower, count / sum(follows.values()))
+        found["artist"], found["artist_step"] = artist, step
+        found["artist_fresh"] = {track: value for track, value in artist.items() if track not in played}
+        found["after_fresh"] = {track: value for track, value in found["after"].items() if track not in played}
+        found["pair"] = self._pair()
+        if others is not None:
+            theirs = others.of_artist(last.artist)
+            found["others_after"] = others.successors(recent)
+            found["others_follow"] = others.successors(recent[:1])
+            found["others_artist"] = theirs
+            found["others_fresh"] = {track: value for track, value in theirs.items() if track not in played}
+        for part in found.values():
+            part.pop(last.track, None)
+        return found
+
+    def _pair(self) -> dict[int, float]:
+        """Return what followed the last two tracks in this order."""
+        found: dict[int, float] = defaultdict(float)
+        if len(self.session) > 1:
+            before, last = self.session[-2].track, self.session[-1].track
+            for number, place in self.places.get(last, ())[-NEIGHBOURS:]:
+                session = self.sessions[number]
+                if 0 < place < len(session) - 1 and session[place - 1].track == before:
+                    found[session[place + 1].track] += 1
+        return found
+
+    def _sessions_like(self, recent: Sequence[Played]) -> dict[int, float]:
+        """Return what one's own sessions that share tracks with this one play around their last match."""
+        near: dict[int, float] = defaultdict(float)
+        match: dict[int, int] = {}
+        for distance, play in enumerate(recent, 1):
+            for number, place in self.places.get(play.track, ())[-NEIGHBOURS:]:
+                if self.sessions[number] is not self.session:
+                    near[number] += 1 / (distance * len(self.times[play.track]) ** 0.5)
+                    match[number] = max(place, match.get(number, -1))
+        found: dict[int, float] = defaultdict(float)
+        for number, alike in near.items():
+            for place, play in enumerate(self.sessions[number]):
+                step = place - match[number]
+                found[play.track] += alike * ((exp(1 - step) if step > 0 else 0.3 * exp(step)) + 0.3)
+        return found
 
     def _linked(self, table: Table, recent: Sequence[Played]) -> dict[int, float]:
         found: dict[int, float] = defaultdict(float)
@@ -97,7 +168,10 @@ def _activation(times: Iterable[int], now: int) -> float:
     return float(sum(max(now - at, 1) ** -0.5 for at in times))
 
 
-def _add(scores: dict[int, float], part: Mapping[int, float], weight: float) -> None:
+def add_scaled(scores: dict[int, float], part: Mapping[int, float], weight: float) -> None:
+    """Add a part, scaled so that its greatest value is the weight."""
+    if not weight:
+        return
     greatest = max(part.values(), default=0.0)
     if greatest > 0:
         for track, value in part.items():

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from app.ml.progress import Progress
 
@@ -46,22 +47,25 @@ def _add_ridge(G: Floats, own: Floats, largest: float, ridge: float, diagonal: f
 
 
 def invert(G: Floats, progress: Progress) -> Floats:
-    """Invert a symmetric positive definite matrix in place by blocks (Gauss–Jordan), so that it can be cancelled."""
-    items = len(G)
-    for start in range(0, items, BLOCK):
-        progress(start / items, "ridge")
-        block = slice(start, min(start + BLOCK, items))
-        pivot = np.linalg.inv(G[block, block].astype(np.float64)).astype(np.float32)
-        column = G[:, block].copy()
-        column[block] = 0
-        row = pivot @ G[block]
-        for top in range(0, items, 4 * BLOCK):
-            rows = slice(top, top + 4 * BLOCK)
-            G[rows] -= column[rows] @ row
-        G[:, block] = column @ -pivot
-        G[block] = row
-        G[block, block] = pivot
-    return G
+    """Invert a symmetric positive definite matrix by Cholesky; G is overwritten.
+
+    In two steps, so that it can be cancelled between them: each takes about a second for 5,000 items.
+    """
+    if not len(G):
+        return G
+    progress(0.0, "ridge")
+    # LAPACK reads columns first: what is the lower triangle there is the upper one here, which is the same matrix
+    factor, _ = lapack.spotrf(G.T, lower=1, overwrite_a=1)
+    progress(0.4, "ridge")
+    found, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    progress(0.9, "ridge")
+    P: Floats = found.T
+    for start in range(0, len(P), BLOCK):
+        block = slice(start, start + BLOCK)
+        P[block, :start] = P[:start, block].T
+        own = P[block, block]
+        own[...] = np.triu(own) + np.triu(own, 1).T
+    return P
 
 
 def on_neighbours(

@@ -1,4 +1,4 @@
-"""Answers from a fitted operator: recommend, explain, similar. numpy only, on arrays that may be memory-mapped."""
+"""Answers from a fitted model: recommend, explain, similar. numpy only, on arrays that may be memory-mapped."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,30 +6,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.ml.factors import Factors
+
 
 @dataclass(frozen=True)
 class Scorer:
-    """The item–item operator in CSR form (row = item played, column = item scored) and each item's listeners."""
+    """The item–item operator in CSR form (row = item played, column = item scored) and each item's listeners.
+
+    With `factors` a listener's score is the operator's plus theirs.
+    """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
-    data: NDArray[np.float32]
+    data: NDArray[np.float32] | NDArray[np.float16]
     popularity: NDArray[np.float32]
+    factors: Factors | None = None
 
     @property
     def items(self) -> int:
         return len(self.indptr) - 1
 
     def scores(self, items: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
-        """Return the (items,) scores of a profile: the weighted sum of its items' rows. Sets aside nothing."""
+        """Return the (items,) scores of a profile. Sets aside nothing."""
         played, factors = np.asarray(items, dtype=np.int64), np.asarray(weights, dtype=np.float64)
+        found: NDArray[np.float64] = self._linked(played, factors)
+        if self.factors is not None and len(played):
+            found = found + self.factors.scores(played, factors)
+        return found
+
+    def _linked(self, played: NDArray[np.int64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weighted sum of the profile's rows."""
         starts, ends = self.indptr[played], self.indptr[played + 1]
         lengths = ends - starts
         if not lengths.sum():
             return np.zeros(self.items)
         ranges = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
-        parts = self.data[ranges] * np.repeat(factors, lengths)
-        return np.bincount(self.indices[ranges], weights=parts, minlength=self.items).astype(np.float64, copy=False)
+        parts = self.data[ranges].astype(np.float32, copy=False) * np.repeat(factors, lengths)
+        summed = np.bincount(self.indices[ranges], weights=parts, minlength=self.items)
+        found: NDArray[np.float64] = summed.astype(np.float64, copy=False)
+        return found
 
     def recommend(
         self, items: ArrayLike, weights: ArrayLike, n: int, *, excluded: ArrayLike = ()
@@ -44,13 +59,25 @@ class Scorer:
 
     def explain(self, items: ArrayLike, weights: ArrayLike, target: int) -> NDArray[np.float64]:
         """Return the signed contribution of each of the profile's items; they sum to the target's score."""
-        played, factors = np.asarray(items, dtype=np.int64), np.asarray(weights, dtype=np.float64)
-        return np.array([self._link(i, target) for i in played]) * factors if len(played) else np.zeros(0)
+        found: NDArray[np.float64] = self.contributions(items, weights, [target])[0]
+        return found
 
-    def _link(self, item: int, target: int) -> float:
-        start, end = self.indptr[item], self.indptr[item + 1]
-        place = start + np.searchsorted(self.indices[start:end], target)
-        return float(self.data[place]) if place < end and self.indices[place] == target else 0.0
+    def contributions(self, items: ArrayLike, weights: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
+        """Return (targets, items): what each item of a profile adds to each target's score; rows sum to the scores."""
+        played, wanted = np.asarray(items, dtype=np.int64), np.asarray(targets, dtype=np.int64)
+        factors = np.asarray(weights, dtype=np.float64)
+        found = np.zeros((len(wanted), len(played)))
+        order = np.argsort(wanted, kind="stable")
+        ordered = wanted[order]
+        for place, item in enumerate(played):
+            links = slice(self.indptr[item], self.indptr[item + 1])
+            where = np.searchsorted(self.indices[links], ordered)
+            is_linked = where < links.stop - links.start
+            is_linked[is_linked] = self.indices[links][where[is_linked]] == ordered[is_linked]
+            found[order[is_linked], place] = self.data[links][where[is_linked]] * factors[place]
+        if self.factors is not None and len(played):
+            found += self.factors.contributions(played, factors, wanted)
+        return found
 
     def similar(self, item: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the items that a play of this one speaks for most."""
@@ -63,10 +90,14 @@ class Scorer:
         return best(counts, n)[0]
 
 
-def scorer_of(B: Any, popularity: NDArray[np.float32]) -> Scorer:
-    """Return the scorer of a scipy CSR operator."""
+def scorer_of(B: Any, popularity: NDArray[np.float32], factors: Factors | None = None) -> Scorer:
+    """Return the scorer of a scipy CSR operator, with factors where there are any."""
     return Scorer(
-        B.indptr.astype(np.int64), B.indices.astype(np.int32), B.data.astype(np.float32), popularity.astype(np.float32)
+        B.indptr.astype(np.int64),
+        B.indices.astype(np.int32),
+        B.data.astype(np.float32),
+        popularity.astype(np.float32),
+        factors,
     )
 
 

@@ -1,7 +1,7 @@
 """The protocol `next`: what is played next in a session, from the sessions of everybody."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,16 @@ import scipy.sparse as sp
 from app.ml.data_files import BadDataFile, read_columns
 from app.ml.metrics import hit_and_reciprocal
 from app.ml.progress import Progress, no_progress
+from app.ml.session_scoring import SessionTable
 
 COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule
 LAST = 3  # how many of the latest plays are asked
 GREATEST_TRACK = (1 << 63) - 1
+
+
+# What is listed after the items of a session so far, of a listener, with scores.
+NextScores = Callable[[Sequence[int], int], Mapping[int, float]]
 
 
 @dataclass(frozen=True)
@@ -101,24 +106,53 @@ def fit_rules(sessions: Sequence[Sequence[Play]], progress: Progress = no_progre
     return rules, tracks
 
 
-def measure_next(rules: sp.csr_matrix, tracks: Sequence[int], sessions: Sequence[Sequence[Play]], k: int) -> Hits:
-    """Predict each next known recording of each test session from the last ones before it."""
+def session_table(sessions: Sequence[Sequence[Play]]) -> tuple[SessionTable, list[int], list[int]]:
+    """Return sessions as arrays, the track of each item, and the listener of each session."""
+    artist_of = {play.track: play.artist for session in sessions for play in session}
+    tracks = sorted(artist_of)
+    number = {track: place for place, track in enumerate(tracks)}
+    artist = {known: place for place, known in enumerate(sorted(set(artist_of.values())))}
+    starts = np.concatenate([[0], np.cumsum([len(session) for session in sessions])]).astype(np.int64)
+    items = np.array([number[play.track] for session in sessions for play in session], dtype=np.int32)
+    artists = np.array([artist[artist_of[track]] for track in tracks], dtype=np.int32)
+    return SessionTable(starts, items, artists), tracks, [session[0].user for session in sessions]
+
+
+def next_of_rules(rules: sp.csr_matrix) -> NextScores:
+    """Return what scores by sequential rules, the latest plays counting most."""
+
+    def scores(items: Sequence[int], _user: int) -> dict[int, float]:
+        found: dict[int, float] = defaultdict(float)
+        for distance, item in enumerate(reversed(items[-LAST:]), 1):
+            for at in range(rules.indptr[item], rules.indptr[item + 1]):
+                found[int(rules.indices[at])] += float(rules.data[at]) / distance
+        return found
+
+    return scores
+
+
+def measure_next(
+    scores: NextScores,
+    tracks: Sequence[int],
+    sessions: Sequence[Sequence[Play]],
+    k: int,
+    progress: Progress = no_progress,
+) -> Hits:
+    """Predict each next known recording of each test session from what came before it and the listener."""
     number = {track: place for place, track in enumerate(tracks)}
     results, transitions, users = [], 0, set()
-    for session in sessions:
+    for count, session in enumerate(sessions):
+        if count % 100 == 0:
+            progress(count / len(sessions), "sessions")
         transitions += len(session) - 1
         items = [number[play.track] for play in session if play.track in number]
         for place in range(1, len(items)):
             users.add(session[0].user)
-            scores: dict[int, float] = defaultdict(float)
-            for distance, item in enumerate(reversed(items[max(0, place - LAST) : place]), 1):
-                for at in range(rules.indptr[item], rules.indptr[item + 1]):
-                    scores[int(rules.indices[at])] += float(rules.data[at]) / distance
-            results.append(hit_and_reciprocal(rank_of(items[place], scores), k))
+            results.append(hit_and_reciprocal(rank_of(items[place], scores(items[:place], session[0].user)), k))
     return hits_of(results, max(transitions, 1), len(users))
 
 
-def rank_of(target: int, scores: dict[int, float]) -> int | None:
+def rank_of(target: int, scores: Mapping[int, float]) -> int | None:
     """Return how many other listed items score at least as high (ties count against), None for an unlisted one."""
     if target not in scores:
         return None

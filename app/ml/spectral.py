@@ -12,6 +12,22 @@ ROWS_PER_DIRECTION = 8  # more directions than that would only repeat the matrix
 BLOCK = 512
 
 
+def smooth_links(
+    N: sp.csr_matrix, scale: NDArray[np.float32], directions: int, progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Return (items, f) left and right, so that left rightᵀ are smooth links; None where there is nothing smooth.
+
+    They are V g Vᵀ with V the right singular vectors of N and g = s² / (s² + s_m²), m two thirds down the list, a soft
+    low-pass; `scale` (items,) multiplies the rows. Source: GF-CF, Shen et al. 2021.
+    """
+    count = min(directions, min(N.shape) // ROWS_PER_DIRECTION)
+    if count < FEWEST:
+        return None
+    squared, V = strongest_directions(N, count, progress)
+    g = squared / (squared + squared[(2 * count) // 3])
+    return scale[:, None] * V * g, V
+
+
 def add_smooth_links(
     B: NDArray[np.float32],
     N: sp.csr_matrix,
@@ -21,26 +37,26 @@ def add_smooth_links(
     weight: float,
     progress: Progress,
 ) -> None:
-    """Add V g Vᵀ to the dense links B, in place, `weight` times as large as they are (by root mean square).
-
-    V are the right singular vectors of N, g = s² / (s² + s_m²) with m two thirds down the list, a soft low-pass.
-    `scale` (items,) multiplies the rows of the added part. Source: GF-CF, Shen et al. 2021.
-    """
-    count = min(directions, min(N.shape) // ROWS_PER_DIRECTION)
-    if count < FEWEST or weight == 0:
+    """Add smooth links to the dense links B, in place, `weight` times as large as they are (by root mean square)."""
+    smooth = smooth_links(N, scale, directions, progress) if weight else None
+    if smooth is None:
         return
-    squared, V = _strongest(N, count, progress)
-    g = squared / (squared + squared[(2 * count) // 3])
-    items = len(B)
-    size = np.sqrt(float((scale**2 * ((V * g) ** 2).sum(axis=1)).sum())) / items
+    left, right = smooth
+    size = np.sqrt(float((left**2).sum())) / len(B)  # the right vectors are orthonormal
     factor = np.float32(weight * float(np.sqrt(np.mean(B**2, dtype=np.float64))) / size)
-    left = scale[:, None] * V * g * factor
-    for start in range(0, items, BLOCK):
-        B[start : start + BLOCK] += left[start : start + BLOCK] @ V.T
+    add_product(B, left * factor, right)
+
+
+def add_product(B: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]) -> None:
+    """Add left rightᵀ to B by blocks of rows, and leave its diagonal zero."""
+    for start in range(0, len(B), BLOCK):
+        B[start : start + BLOCK] += left[start : start + BLOCK] @ right.T
     np.fill_diagonal(B, 0.0)
 
 
-def _strongest(N: sp.csr_matrix, count: int, progress: Progress) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def strongest_directions(
+    N: sp.csr_matrix, count: int, progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the greatest squared singular values, greatest first, and the right singular vectors (items, count)."""
     items, products = N.shape[1], 0
     NT = N.T.tocsr()

@@ -87,14 +87,14 @@ def test_too_short_a_history_is_not_tested() -> None:
 
 
 def test_the_same_artist_and_successors_of_others_on_real_data(data_dir: Path) -> None:
-    """Weights were chosen on this file, so the bounds say what was measured, less .005."""
+    """Weights were chosen on the plays before those that are tested; the bounds say what was measured, less .005."""
     events = data_dir / "30music_events" / "events.tsv.gz"
     own = evaluate("alone", train=[events])
     assert own["users"] == 309
     assert own["hit_rate"] == pytest.approx(0.203, abs=0.005)
-    assert own["mrr"] == pytest.approx(0.141, abs=0.005)
+    assert own["mrr"] == pytest.approx(0.144, abs=0.005)
     assert evaluate("alone", train=[events], without=["artist"])["hit_rate"] < own["hit_rate"]
     crowd = evaluate("alone", train=[events], community=True)
-    assert crowd["parameters"] == {"community": True}
-    assert crowd["hit_rate"] == pytest.approx(0.269, abs=0.005)
-    assert crowd["mrr"] == pytest.approx(0.180, abs=0.005)
+    assert crowd["parameters"]["community"]
+    assert crowd["hit_rate"] == pytest.approx(0.277, abs=0.005)
+    assert crowd["mrr"] == pytest.approx(0.194, abs=0.005)

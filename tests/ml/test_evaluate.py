@@ -80,7 +80,7 @@ def test_ranking_tells_every_key_and_null_where_it_does_not_apply(split: dict[st
     found = evaluate("ranking", **split)
     assert tuple(found) == KEYS
     assert {key for key, value in found.items() if value is None} == {"hit_rate", "mrr", "hit_rate_all", "mrr_all"}
-    assert (found["model"], found["protocol"], found["k"], found["items"]) == ("item-item", "ranking", 20, 120)
+    assert (found["model"], found["protocol"], found["k"], found["items"]) == ("blend", "ranking", 20, 120)
     assert min(found["fit_seconds"], found["score_seconds"], found["peak_rss_mb"], found["model_mb"]) > 0
     assert 0 < found["coverage"] <= 1
 
@@ -223,7 +223,8 @@ def test_a_file_that_is_not_there_is_named(split: dict[str, Any], tmp_path: Path
         ("ranking", {"test": None}),
         ("ranking", {"model": "oracle"}),
         ("ranking", {"foldin": "test"}),
-        ("ranking", {"friends": "test"}),
+        ("ranking", {"friends": "test", "model": "ease"}),
+        ("foldin", {"foldin": "test", "friends": "test"}),
         ("ranking", {"community": True}),
         ("foldin", {}),
         ("next", {"test": None}),
@@ -257,11 +258,11 @@ def test_histories_too_short_to_predict_are_refused(tmp_path: Path) -> None:
 
 
 def test_ranking_on_real_data(data_dir: Path) -> None:
-    """Measured .285 and .228; the bound is two standard errors (.0054, .0047) below."""
+    """Measured .300 and .239, about a minute; the bound is two standard errors (.0054, .0047) below."""
     folder = data_dir / "lastfm_lightgcn"
     found = evaluate("ranking", train=[folder / "train.tsv.gz"], test=folder / "test.tsv.gz")
-    assert found["recall"] >= 0.274
-    assert found["ndcg"] >= 0.218
+    assert found["recall"] >= 0.289
+    assert found["ndcg"] >= 0.229
     assert found["users"] == 1858
 
 
@@ -276,9 +277,19 @@ def test_popularity_on_real_data(data_dir: Path) -> None:
 def test_next_within_the_windows_of_real_data(data_dir: Path) -> None:
     """Sequential rules have no parameter chosen here: the mean of the four windows is known to .005."""
     events = data_dir / "30music_events" / "events.tsv.gz"
-    found = [evaluate("next", train=[events], window=f"within:{window}") for window in range(4)]
+    found = [
+        evaluate("next", train=[events], window=f"within:{window}", model="sequential-rules") for window in range(4)
+    ]
     assert np.mean([each["hit_rate"] for each in found]) == pytest.approx(0.353, abs=0.005)
     assert np.mean([each["mrr"] for each in found]) == pytest.approx(0.247, abs=0.005)
+
+
+def test_sessions_within_the_windows_of_real_data(data_dir: Path) -> None:
+    """Measured .509 and .286, the weights chosen on the training sessions of each window."""
+    events = data_dir / "30music_events" / "events.tsv.gz"
+    found = [evaluate("next", train=[events], window=f"within:{window}") for window in range(4)]
+    assert np.mean([each["hit_rate"] for each in found]) >= 0.499
+    assert np.mean([each["mrr"] for each in found]) >= 0.279
 
 
 def test_alone_on_real_data(data_dir: Path) -> None:

@@ -94,7 +94,7 @@ def test_fifty_plays_among_fifty_thousand_items_are_answered_at_once() -> None:
 
 def test_serving_needs_no_library_of_fitting() -> None:
     code = (
-        "import sys, app.ml.artefact, app.ml.scoring, app.ml.interactions;"
+        "import sys, app.ml.artefact, app.ml.scoring, app.ml.interactions, app.ml.session_scoring, app.ml.steering;"
         "print(*{'sklearn', 'threadpoolctl', 'flask', 'sqlalchemy', 'celery'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

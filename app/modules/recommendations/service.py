@@ -70,7 +70,7 @@ class RecommendationsService:
         distinct = _distinct([key for key in candidates if key in names], names, unwanted)
         chosen = _varied({key: candidates[key][1] for key in distinct}, names, limit, kind)
         targets = np.array([candidates[key][0] for key in chosen], dtype=np.int64)
-        spoke = reasons.contributions(artefact.scorer, items, weights, targets)
+        spoke = artefact.scorer.contributions(items, weights, targets)
         return [
             _explained(names[key], candidates[key][1], spoke[row], list(own.values()), names)
             for row, key in enumerate(chosen)

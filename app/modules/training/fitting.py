@@ -13,22 +13,16 @@ from app.kernel.contract import InvalidRequest
 from app.modules.training.plays import Ints, Plays
 from app.modules.training.snapshots import Progress
 
-# Parameters of the model that a run may set, with what is sound.
+# Parameters of the model that a run may set, with what is sound; the rest it chooses itself.
 PARAMETERS: dict[str, tuple[float, float]] = {
     "neighbours": (1, 2000),
     "dense_items": (0, 10_000),
-    "ridge": (0, 1e6),
-    "diagonal": (0, 1e6),
-    "degree_power": (0, 2),
-    "item_power": (-1, 1),
-    "directions": (0, 500),
-    "smooth": (0, 100),
     "candidates": (1, 500),
-    "local_ridge": (0.01, 1e6),
-    "shrink": (0, 1e6),
+    "factors": (0, 512),
+    "iterations": (1, 50),
+    "evaluations": (0, 200),
     "seed": (0, 2**31 - 1),
 }
-WHOLE = frozenset({"neighbours", "dense_items", "directions", "candidates", "seed"})
 # With fewer listeners there is no crowd, and what is played together counts too; one session against one listener.
 CROWD = 50
 SESSION_WEIGHT = 0.5
@@ -47,9 +41,8 @@ def checked_parameters(given: dict[str, Any]) -> dict[str, int | float]:
         if name not in PARAMETERS:
             raise InvalidRequest(f"parameter {name!r} is not one of {', '.join(PARAMETERS)}")
         low, high = PARAMETERS[name]
-        is_number = isinstance(value, int) or (isinstance(value, float) and name not in WHOLE)
-        if isinstance(value, bool) or not is_number or not low <= value <= high:
-            raise InvalidRequest(f"parameter {name!r} is a number from {low:g} to {high:g}")
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InvalidRequest(f"parameter {name!r} is a whole number from {low:g} to {high:g}")
     return dict(given)
 
 
@@ -63,37 +56,48 @@ def fit(
     from threadpoolctl import threadpool_limits
 
     from app.ml.artefact import size_bytes, write
+    from app.ml.blend import Blend, parameters_of
     from app.ml.interactions import interactions, session_numbers, with_sessions
     from app.ml.item_item import ItemItem
-    from app.ml.ranking import holdout_metrics
+    from app.ml.ranking import hide_some, holdout_metrics
 
     person, item, count = totals(plays, kind)
     if not len(person):
         raise NothingToTrain(nothing(kind, has_other=bool(len(plays.listens) + len(plays.playcounts))))
     used, item = np.unique(item, return_inverse=True)
     X = interactions(person, item, count, (len(plays.people), len(used)))
-    fitted_on, is_weighted = X, False
-    if len(plays.people) < CROWD and len(plays.listens):
-        sessions = session_numbers(plays.listens[:, 0], plays.listens[:, 1])
-        heard = np.searchsorted(used, plays.listens[:, 2 if kind == "recordings" else 3])
-        fitted_on, is_weighted = with_sessions(X, sessions, heard, SESSION_WEIGHT), True
+    has_crowd = len(plays.people) >= CROWD or not len(plays.listens)
     with threadpool_limits(1):
-        model = ItemItem(**parameters)
-        model.fit(fitted_on, _part(progress, 0.0, 0.5, ""), is_weighted=is_weighted)
-        metrics = holdout_metrics(X, parameters, seed=model.seed, progress=_part(progress, 0.5, 0.95, "evaluating: "))
+        model: Blend | ItemItem = Blend(**parameters) if has_crowd else ItemItem(**_shared(parameters))
+        # choices and figures come from what the listeners' hidden items leave; then all is fitted as was chosen
+        train, hidden = hide_some(X, seed=model.seed)
+        model.fit(train, _part(progress, 0.0, 0.6, "evaluating: "))
+        metrics = holdout_metrics(model.scorer_, train, hidden)
+        told = _part(progress, 0.65, 0.95, "")
+        if isinstance(model, Blend):
+            model.refit(X, told)
+        else:
+            sessions = session_numbers(plays.listens[:, 0], plays.listens[:, 1])
+            heard = np.searchsorted(used, plays.listens[:, 2 if kind == "recordings" else 3])
+            model.fit(with_sessions(X, sessions, heard, SESSION_WEIGHT), told, is_weighted=True)
     progress(0.97, "writing")
     keys = [UUID(bytes=plays.keys[k]) for k in used]
-    popularity = np.asarray((X > 0).sum(axis=0)).ravel().astype(np.float32)
     facts = {
         "kind": kind,
-        "engine": "item-item",
+        "engine": "blend" if has_crowd else "item-item",
         "identity": "v1",
-        "parameters": model.get_params(),
+        "parameters": parameters_of(model),
         "snapshot": snapshot_id,
         "metrics": metrics,
     }
-    sha256 = write(home, keys, model.B_, popularity, facts)
+    sha256 = write(home, keys, model.B_, model.popularity_, facts, factors=model.factors_, has_halves=True)
     return Fitted(sha256, size_bytes(home / sha256), metrics)
+
+
+def _shared(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that both models have."""
+    both = {"neighbours", "dense_items", "candidates", "seed"}
+    return {name: value for name, value in parameters.items() if name in both}
 
 
 def totals(plays: Plays, kind: Kind) -> tuple[Ints, Ints, Ints]:

@@ -9,7 +9,7 @@ import pytest
 from app.contracts.listens import Kind, TrainingEvent
 from app.contracts.training import NothingToTrain
 from app.ml.artefact import open_artefact
-from app.ml.item_item import ItemItem
+from app.ml.blend import Blend
 from app.modules.training import fitting
 from app.modules.training.plays import EventTable, Plays
 
@@ -35,7 +35,7 @@ def plays_of(listeners: int, *, seed: int = 3) -> Plays:
 
 
 def test_a_run_may_only_set_parameters_that_the_model_has() -> None:
-    assert set(fitting.PARAMETERS) <= set(ItemItem().get_params())
+    assert set(fitting.PARAMETERS) <= set(Blend().get_params())
 
 
 @pytest.mark.parametrize("kind", ["recordings", "artists"])
