@@ -11,6 +11,8 @@ from app.kernel import context
 from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
 from app.settings import Settings, SettingsError
 
+LIMIT = text("select set_config('statement_timeout', :ms, true)")
+
 
 def server_url(settings: Settings, module: str) -> URL:
     """Return the address of the server that holds a module's schema, with the driver named.
@@ -52,10 +54,7 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 if remaining is not None:
-                    session.execute(
-                        text("select set_config('statement_timeout', :ms, true)"),
-                        {"ms": str(max(1, int(remaining * 1000)))},
-                    )
+                    session.execute(LIMIT, {"ms": str(max(1, int(remaining * 1000)))})
                 yield session
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             if "statement timeout" in str(error):

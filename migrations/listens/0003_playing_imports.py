@@ -53,6 +53,11 @@ def upgrade() -> None:
         alter table listen add column import_id uuid;
         alter table feedback add column import_id uuid;
         alter table event add column weight integer not null default 1;
+        -- a row of hundreds of listens takes longer to compress by the old method than to store
+        do $$ begin
+            alter table event alter column payload set compression lz4;
+        exception when feature_not_supported then null;
+        end $$;
         """
     )
     with op.get_context().autocommit_block():

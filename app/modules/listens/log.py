@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -34,13 +34,9 @@ LOCK = text(
     ) ordered
     """  # noqa: S608
 )
-ERASED = text(
-    """
-    select cast(payload->>'listener_id' as uuid)
-    from event
-    where payload->>'type' = 'listener_forgotten' and payload->>'listener_id' = any(:ids)
-    """
-)
+# The partial index of the log holds the erased alone.
+GONE = "from event where payload->>'type' = 'listener_forgotten' and payload->>'listener_id' = any(:ids)"
+ERASED = text(f"select cast(payload->>'listener_id' as uuid) {GONE}")
 
 # Which listen of another client a row `r` tells again.
 SAME_PLAY = f"""
@@ -60,13 +56,18 @@ SAME_PLAY = f"""
     order by abs(extract(epoch from e.listened_at - r.listened_at))
     limit 1
 """  # noqa: S608
-STORED = f"""
+
+
+def _stored(condition: str = "") -> str:
+    """Return the part of a statement that stores the given rows."""
+    return f"""
     given as materialized (
         select *
         from jsonb_to_recordset(cast(:rows as jsonb)) as r (
                  number integer, listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid,
                  release_key uuid, artist text, title text, release text, duration_ms integer, client text, extra jsonb,
                  import_id uuid)
+        {condition}
     ), stored as (
         insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
                             artist, title, release, duration_ms, client, extra, import_id, duplicate_of)
@@ -77,12 +78,14 @@ STORED = f"""
         on conflict do nothing
         returning *
     )
-"""  # noqa: S608
+    """  # noqa: S608
 
-# The events of a batch are written beside it: sent back here and there again they would double its time.
+
+# The events of a batch are written beside it: sent back here and there again they would double its time. One statement
+# also says whether the listener was erased, of whom nothing may be stored, and whether something waits to be forwarded.
 INSERT = text(
     f"""
-    with {STORED}, told as (
+    with {_stored(f"where not exists (select {GONE})")}, told as (
         insert into event (payload)
         select jsonb_build_object(
                    'type', 'listened', 'listener_id', listener_id, 'listened_at', listened_at,
@@ -92,7 +95,9 @@ INSERT = text(
         from stored
         where duplicate_of is null
     )
-    select count(*) from stored where duplicate_of is null
+    select (select count(*) from given)                               as given,
+           (select count(*) from stored where duplicate_of is null)   as accepted,
+           exists (select from relay join given using (listener_id))  as has_relays
     """  # noqa: S608
 )
 
@@ -100,7 +105,7 @@ INSERT = text(
 PLAYS_PER_EVENT = 500
 INSERT_MANY = text(
     f"""
-    with {STORED}, told as (
+    with {_stored()}, told as (
         insert into event (payload, weight)
         select jsonb_build_object(
                    'type', 'listened_many', 'listener_id', listener_id,
@@ -176,21 +181,38 @@ def expanded(events: Sequence[bytes]) -> list[ListensEvent]:
     return found
 
 
+def lock(session: Session, listener_ids: Collection[UUID]) -> None:
+    """Wait until nobody else writes of these listeners."""
+    session.execute(LOCK, {"ids": list(listener_ids)})
+
+
 def lock_listeners(session: Session, listener_ids: Collection[UUID]) -> set[UUID]:
     """Wait until nobody else writes of these listeners; return those who were erased, of whom nothing may be stored.
 
     So of two clients that tell one play one is the later, and a submission that was under way when its person was
     erased leaves nothing behind.
     """
-    session.execute(LOCK, {"ids": list(listener_ids)})
+    lock(session, listener_ids)
     return set(session.execute(ERASED, {"ids": [str(each) for each in listener_ids]}).scalars())
 
 
-def insert(session: Session, rows: Sequence[dict[str, Any]]) -> int:
-    """Store rows and tell followers; return how many are plays not known yet, by this client or another."""
+class Inserted(NamedTuple):
+    """How many rows were looked at (none of an erased listener), how many are new plays, and who wants to hear."""
+
+    given: int
+    accepted: int
+    has_relays: bool
+
+
+def insert(session: Session, rows: Sequence[dict[str, Any]]) -> Inserted:
+    """Store rows of one listener and tell followers; what is known already, by this client or another, is no new play.
+
+    The listener is locked by the caller.
+    """
     if not rows:
-        return 0
-    return int(session.execute(INSERT, {"rows": msgspec.json.encode(list(rows)).decode()}).scalar_one())
+        return Inserted(0, 0, has_relays=False)
+    given = {"rows": msgspec.json.encode(list(rows)).decode(), "ids": [str(rows[0]["listener_id"])]}
+    return Inserted(*session.execute(INSERT, given).one())
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:

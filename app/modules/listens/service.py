@@ -117,11 +117,19 @@ class ListensService(ImportsPart, RelaysPart):
                 except Rejected as error:
                     rejected.append(Rejection(index, str(error)))
             start += len(batch.listens)
+        listeners = {batch.listener_id for batch in batches}
         with self.database.begin() as session:
-            erased = log.lock_listeners(session, {batch.listener_id for batch in batches})
-            kept = [row for _, row in rows if row["listener_id"] not in erased]
-            accepted = len(kept) - len(log.insert_many(session, kept)) if len(kept) > FEW else log.insert(session, kept)
-            if forwards and accepted:
+            if len(listeners) == 1 and len(rows) <= FEW:
+                log.lock(session, listeners)
+                kept = [row for _, row in rows]
+                given, accepted, has_relays = log.insert(session, kept)
+                erased = listeners if given < len(kept) else set()
+                kept = kept[:given]
+            else:
+                erased = log.lock_listeners(session, listeners)
+                kept = [row for _, row in rows if row["listener_id"] not in erased]
+                accepted, has_relays = len(kept) - len(log.insert_many(session, kept)), True
+            if forwards and accepted and has_relays:
                 outbox.queue(session, kept, now)
         rejected += [Rejection(index, DELETED) for index, row in rows if row["listener_id"] in erased]
         return SubmitResult(accepted, len(kept) - accepted, sorted(rejected, key=lambda r: r.index))
