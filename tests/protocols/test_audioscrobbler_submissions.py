@@ -96,10 +96,11 @@ def test_one_bad_play_does_not_make_a_client_repeat_itself(player: Player, start
     assert post(player, submission, many).startswith("FAILED ")
 
 
-def test_a_client_that_tells_the_end_of_a_play_is_recognised(player: Player, start: int) -> None:
+@pytest.mark.parametrize("client", ["mdc", "mpd"])
+def test_a_client_that_tells_the_end_of_a_play_is_recognised(player: Player, start: int, client: str) -> None:
     """mpdscribble's time is when it submits: a browser that told the start of the same play told it already."""
     assert player.submit(listen(start, "Song 0", submission_client="a browser", duration=200)).status == 200
-    _, session, _, submission = handshake(player, c="mpd")
+    _, session, _, submission = handshake(player, c=client)
     assert post(player, submission, [("s", session), *play(0, start + 215)]) == "OK\n"
     assert len(player.listens()) == 1
     assert post(player, submission, [("s", session), *play(0, start + 1000)]) == "OK\n"

@@ -26,8 +26,8 @@ AWAY = "FAILED temporarily unavailable, please try again"
 KEY_CHARS = 64  # of a session: what follows is the client's name for itself
 CLOCK_S = 3600
 MAX_PLAYS = 50
-# Clients that tell when a play was submitted, not when it began.
-SUBMITS_LATE = frozenset({"mpd"})
+# Clients that tell when a play was submitted, not when it began: mpdscribble, by the two names it had.
+SUBMITS_LATE = frozenset({"mdc", "mpd"})
 FIELDS = {"a": "artist", "t": "track", "b": "album", "l": "duration", "n": "tracknumber", "m": "mbid"}
 OPINIONS = {"L": 1, "B": -1}
 
