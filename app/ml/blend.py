@@ -46,15 +46,16 @@ STEPS: dict[str, Step] = {
 }
 ALS = ("unobserved", "ridge", "item_power", "listener_power", "plays_power", "obscurity")
 
-# How much is spent on choosing, by the number of pairs: parts × evaluations × pairs stays about ten million. Few
-# listeners can't tell small steps apart, and get fewer evaluations.
+# How much is spent on choosing, by the number of pairs: parts × evaluations × pairs stays about ten million. An item
+# beyond MANY_ITEMS counts as EXTRA pairs, since links and scores grow with it. Few listeners can't tell small steps
+# apart, and get fewer evaluations.
 PARTS = ((60_000, 3), (400_000, 2))
 FITTED_PAIRS, FEWEST_EVALUATIONS, MOST_EVALUATIONS = 10_000_000, 10, 40
 TUNED_FACTORS = 128  # at most, while choosing
 SCORED = 30_000_000  # scores of a validation part: 120 MB an array
 FEWEST_ROWS = 30  # to choose on; with fewer, what there is to see is noise
 
-MANY_ITEMS = 20_000
+MANY_ITEMS, EXTRA = 20_000, 16
 
 # A dot product with all items is most of an answer's time: this many products take a third of a millisecond.
 PRODUCTS, FEWEST_FACTORS, MOST_FACTORS = 3_200_000, 64, 256
@@ -154,14 +155,15 @@ class Blend(Recommender):
         rows = rows_to_hide(W)
         if len(rows) < FEWEST_ROWS:
             return dict(START)
-        count = next((parts for pairs, parts in PARTS if W.nnz <= pairs), 1)
+        work = W.nnz + EXTRA * max(0, W.shape[1] - MANY_ITEMS)
+        count = next((parts for pairs, parts in PARTS if work <= pairs), 1)
         rng = np.random.default_rng(self.seed)
         parts = []
         for number in range(count):
             told = _within(progress, 0.3 * number / count, 0.3 * (number + 1) / count)
             parts.append(self._part(W, rng, rows, told))
         evaluations = self.evaluations or int(
-            np.clip(FITTED_PAIRS / (count * W.nnz), FEWEST_EVALUATIONS, min(MOST_EVALUATIONS, 12 + len(rows) // 50))
+            np.clip(FITTED_PAIRS / (count * work), FEWEST_EVALUATIONS, min(MOST_EVALUATIONS, 12 + len(rows) // 50))
         )
         fitted: dict[tuple[int, tuple[float, ...]], NDArray[np.float32]] = {}
         size = min(self.factors or factors_for(*W.shape), TUNED_FACTORS)
