@@ -19,7 +19,7 @@ def manage(system: System, *arguments: str, stdin: str = "") -> "subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        timeout=170,
+        timeout=420,  # a first model of tens of thousands of items takes minutes on a busy machine
     )
 
 

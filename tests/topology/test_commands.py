@@ -1,6 +1,7 @@
 """The forms of commands that others rely on: JSON keys, exit codes, one line for a mistake."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,43 @@ def test_a_user_is_created_given_a_token_listed_and_deleted(system: System) -> N
     assert name in [user["name"] for user in manage_json(system, "users", "list")["users"]]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("import", "file", "--user", "x"),
-        ("export", "--user", "x", "file"),
-        ("models", "canary", "00000000-0000-0000-0000-000000000000", "--share", "0.1"),
-    ],
-    ids=["import", "export", "canary"],
-)
-def test_what_a_later_version_brings_says_so(system: System, arguments: tuple[str, ...]) -> None:
-    result = manage(system, *arguments)
+def test_what_a_later_version_brings_says_so(system: System) -> None:
+    result = manage(system, "models", "canary", "00000000-0000-0000-0000-000000000000", "--share", "0.1")
     assert (result.returncode, "not available yet" in result.stderr) == (2, True)
+
+
+def test_a_history_goes_in_and_out(system: System, tmp_path: Path) -> None:
+    name, source, target = fresh_name(), tmp_path / "history.tsv", tmp_path / "export.zip"
+    assert manage(system, "users", "create", name).returncode == 0
+    rows = "".join(f"{1_600_000_000 + n * 300}\tArtist {n % 3}\tSong {n}\tRelease\n" for n in range(20))
+    source.write_text("time\tartist\ttitle\trelease\n" + rows + "soon\tArtist\tSong\tRelease\n")
+    first = manage_json(system, "import", str(source), "--user", name)
+    assert (first["format"], first["listens"], first["skipped"]) == ("tsv", 20, 1)
+    again = manage_json(system, "import", str(source), "--user", name)
+    assert (again["listens"], again["duplicates"]) == (0, 20)
+    assert manage(system, "export", "--user", name, str(target)).returncode == 0
+    with zipfile.ZipFile(target) as archive:
+        assert len(archive.read("listens/2020/9.jsonl").splitlines()) == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("import", "nothing-here.zip", "--user", "demo"), "No such file"),
+        (("import", "manage.py", "--user", "nobody-of-this-name"), "nobody-of-this-name"),
+        (("import", "manage.py", "--user", "demo"), "manage.py"),
+        (("export", "--user", "nobody-of-this-name", "out.zip"), "nobody-of-this-name"),
+        (("export", "--user", "demo", "no/such/folder/out.zip"), "No such file"),
+    ],
+)
+def test_a_history_that_can_not_go_says_why_in_one_line(system: System, arguments: tuple[str, ...], part: str) -> None:
+    manage(system, "users", "create", "demo")
+    result = manage(system, *arguments)
+    assert result.returncode == 1
+    last = [line for line in result.stderr.splitlines() if line.startswith("segue: ")]
+    assert len(last) == 1
+    assert part in last[0]
+    assert "Traceback" not in result.stderr
 
 
 def test_the_settings_shown_hold_no_secret(system: System) -> None:
