@@ -110,7 +110,7 @@ def split_guests(text: str) -> tuple[str, str]:
 
 def artist_key(artist: str) -> UUID:
     """Return the key of an artist. Raises EmptyName."""
-    return _artist_key(_main(artist))
+    return _key("artist", _main(artist))
 
 
 def recording_key(artist: str, title: str) -> UUID:
@@ -129,7 +129,7 @@ def identify(artist: str, title: str) -> Identity:
     if not by.main or not of.main:
         raise EmptyName
     guests = f"{by.guests}, {of.guests}" if by.guests and of.guests else by.guests or of.guests
-    return Identity(_key("recording", by.main, of.main), _artist_key(by.main), by.written, of.written, guests)
+    return Identity(_key("recording", by.main, of.main), _key("artist", by.main), by.written, of.written, guests)
 
 
 class _Parts(NamedTuple):
@@ -186,15 +186,18 @@ def _main(text: str) -> str:
     raise EmptyName
 
 
-@lru_cache(maxsize=16_384)
-def _artist_key(main: str) -> UUID:
-    return _key("artist", main)
-
-
 def _key(kind: str, *parts: str) -> UUID:
     """Return a UUIDv8 (RFC 9562) of the BLAKE2b-128 of the parts."""
+    return _cached_key(kind, *parts) if sum(map(len, parts)) <= 2 * _CACHED_CHARS else _new_key(kind, *parts)
+
+
+def _new_key(kind: str, *parts: str) -> UUID:
     text = f"segue:v1:{kind}\0" + "\0".join(parts)
     digest = bytearray(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
     digest[6] = (digest[6] & 0x0F) | 0x80
     digest[8] = (digest[8] & 0x3F) | 0x80
     return UUID(bytes=bytes(digest))
+
+
+# People play the same things again: a history of years tells of few.
+_cached_key = lru_cache(maxsize=65_536)(_new_key)

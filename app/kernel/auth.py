@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -141,13 +142,21 @@ class People:
         return actor
 
     def actor_of_api_token(self, token: str) -> context.Actor:
-        """Return whom an API token stands for; one seen lately is good while accounts is away."""
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        """Return whom an API token stands for. Raises Unauthenticated."""
+        return self.actor_of_grant("api token", token, lambda: self.accounts.exchange_token(token))
+
+    def actor_of_grant(self, kind: str, secret: str, exchange: Callable[[], Any]) -> context.Actor:
+        """Return whom a secret of a kind stands for; one seen lately is good while accounts is away.
+
+        `exchange` gives a short access token for it; secrets of different kinds never stand for each other. Raises
+        Unauthenticated.
+        """
+        digest = hashlib.sha256(f"{kind}: {secret}".encode()).hexdigest()
         until, access_token = self._grants.get(digest, (0.0, ""))
         if until < time.monotonic():
             try:
                 with context.acting_as(context.ANONYMOUS):
-                    access_token = self.accounts.exchange_token(token).access_token
+                    access_token = exchange().access_token
             except ServiceUnavailable:
                 if not access_token:
                     raise

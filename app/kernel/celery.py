@@ -1,8 +1,14 @@
 """Celery as a doorbell: the truth of a job is a row in PostgreSQL, a task is only a way to advance it."""
 
+import logging
+import threading
+from collections.abc import Callable
+
 from celery import Celery
 
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 NO_BROKER = "memory://"  # what is sent there, nobody hears
 # For those who only ring or look: kombu alone would wait two seconds before it first looks at the clock.
@@ -53,6 +59,30 @@ def impatient(celery: Celery) -> Celery:
     options = {**celery.conf.broker_transport_options, **IMPATIENT}
     celery.conf.update(broker_connection_timeout=0.5, broker_transport_options=options)
     return celery
+
+
+def doorbell(settings: Settings, *, expires_s: float) -> Callable[..., None]:
+    """Return what rings for a task, by its name and arguments: a message that something waits in a table.
+
+    Losing a ring loses nothing, since it is repeated; one that nobody hears in time only costs, and expires.
+    A broker that is away is noted in the log, within about a second.
+    """
+    made: list[Celery] = []
+    lock = threading.Lock()
+
+    def ring(task: str, *arguments: str) -> None:
+        if not settings.broker_url:
+            return
+        with lock:
+            if not made:
+                made.append(impatient(make_celery(settings)))
+        try:
+            made[0].send_task(task, arguments, expires=expires_s, retry=False, ignore_result=True)
+        except Exception as error:  # each transport raises the errors of its own client
+            facts = {"task": task, "arguments": arguments, "reason": str(error)}
+            log.warning("the broker can't be reached; the work waits", extra=facts)
+
+    return ring
 
 
 def broker_state(celery: Celery) -> tuple[str, str]:

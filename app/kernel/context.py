@@ -83,3 +83,28 @@ def budget(seconds: float) -> Iterator[Context]:
         deadline = min(deadline, ctx.deadline)
     with use(replace(ctx, deadline=deadline)) as inner:
         yield inner
+
+
+@contextlib.contextmanager
+def unhurried() -> Iterator[Context]:
+    """Run a block without the caller's deadline: handing a large file on takes longer than an answer may."""
+    with use(replace(_current.get(), deadline=None)) as inner:
+        yield inner
+
+
+def carried(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Return the parts of a body, each made in the context of this call and without its deadline.
+
+    The context of a request ends before its body is read.
+    """
+    ctx = replace(_current.get(), deadline=None)
+
+    def made() -> Iterator[bytes]:
+        while True:
+            with use(ctx):
+                part = next(parts, None)
+            if part is None:
+                return
+            yield part
+
+    return made()

@@ -35,6 +35,11 @@ def module_url(settings: Settings, module: str, role: str = "app") -> URL:
     )
 
 
+def literal(said: str) -> str:
+    """Return a text as a pattern of `like` that matches itself alone."""
+    return said.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 class Database:
     """Transactions of one module, as its `_app` role. Opened lazily: importing or building it connects nowhere."""
 

@@ -1,7 +1,6 @@
 """Who a request of a player is from, and whose listening it may read."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -11,11 +10,7 @@ from app.contracts.accounts import Listener, TokenRequest
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.auth import People
-from app.kernel.contract import DomainError, ServiceUnavailable, Unauthenticated
 from app.protocols.journal import Journal
-
-SESSION_TTL_S = 30
-KEPT = 4096
 
 
 class Callers:
@@ -25,32 +20,15 @@ class Callers:
         self.services = services
         self.people = people
         self.journal = Journal(services)
-        self._sessions: dict[str, tuple[float, str]] = {}
 
     def of_token(self, token: str) -> context.Actor:
         """Return whom a token stands for. Raises Unauthenticated."""
         return self.people.actor_of_header(f"Bearer {token}")
 
     def of_session(self, key: str) -> context.Actor:
-        """Return whom an Audioscrobbler session stands for; a known one outlives accounts being away.
-
-        Raises Unauthenticated.
-        """
-        until, access_token = self._sessions.get(key, (0.0, ""))
-        if until < time.monotonic():
-            try:
-                with context.acting_as(context.ANONYMOUS):
-                    access_token = self.services.accounts.exchange_scrobble_session(key).access_token
-            except ServiceUnavailable:
-                if not access_token:
-                    raise
-            except DomainError as error:
-                self._sessions.pop(key, None)
-                raise Unauthenticated(error.message) from None
-            if len(self._sessions) > KEPT:
-                self._sessions.clear()
-            self._sessions[key] = (time.monotonic() + SESSION_TTL_S, access_token)
-        return self.people.actor_of_access_token(access_token)
+        """Return whom an Audioscrobbler session stands for. Raises Unauthenticated."""
+        exchange = self.services.accounts.exchange_scrobble_session
+        return self.people.actor_of_grant("scrobble session", key, lambda: exchange(key))
 
     def act_as(self, actor: context.Actor) -> None:
         """Run the rest of this request as `actor`."""

@@ -1,6 +1,6 @@
 """Puts the protocols into an application."""
 
-from flask import Flask, request
+from flask import Flask
 
 from app.contracts.services import Services
 from app.kernel.auth import People
@@ -8,7 +8,6 @@ from app.protocols.addresses import Addresses
 from app.protocols.audioscrobbler import submissions, web_service
 from app.protocols.callers import Callers
 from app.protocols.listenbrainz import views as listenbrainz
-from app.protocols.listenbrainz.answers import MAX_BODY_BYTES
 
 # They look after credentials themselves: tokens in their own forms, never cookies.
 PREFIXES = ("/1/", "/2.0/", "/audioscrobbler/")
@@ -22,8 +21,3 @@ def install_protocols(app: Flask, services: Services, people: People, public_url
     app.register_blueprint(web_service.blueprint(services, callers, public_url))
     app.register_blueprint(submissions.blueprint(services, callers))
     app.wsgi_app = Addresses(app.wsgi_app)  # type: ignore[method-assign]
-
-    @app.before_request
-    def allow_large_submissions() -> None:
-        if request.path.startswith("/1/"):
-            request.max_content_length = MAX_BODY_BYTES + 1

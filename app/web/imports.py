@@ -19,7 +19,6 @@ from app.web.parts import part
 
 CHUNK_BYTES = MAX_CHUNK_BYTES // 2
 FORM_BYTES = 100_000  # what a form with a file holds besides it
-UPLOAD_BUDGET_S = 600.0
 FORMATS: dict[Format, str] = {
     "auto": "Find out by itself",
     "listenbrainz": "ListenBrainz, or another Segue",
@@ -70,8 +69,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         size = file.stream.seek(0, 2)
         file.stream.seek(0)
         try:
-            # a large file takes longer to hand on than a page may take otherwise
-            with context.use(context.Context(context.actor(), None, context.current().trace_id)):
+            with context.unhurried():
                 begun = services.listens.begin_import(me(), file.filename, size, form.format, form.timezone)
                 offset = 0
                 while data := file.stream.read(CHUNK_BYTES):
@@ -98,7 +96,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         services.listens.get_import(me(), import_id)
         headers = {"Content-Disposition": f'attachment; filename="import-{import_id}.csv"'}
         return Response(
-            report(services, context.actor(), me(), import_id), content_type="text/csv; charset=utf-8", headers=headers
+            context.carried(report(services, me(), import_id)), content_type="text/csv; charset=utf-8", headers=headers
         )
 
 
@@ -116,13 +114,10 @@ def is_live(imports: list[Import] | None) -> bool:
     return any(each.state not in ENDED and each.state not in {"uploading", "ready"} for each in imports or [])
 
 
-def report(services: Services, actor: context.Actor, listener_id: UUID, import_id: UUID) -> Iterator[bytes]:
-    """Yield a report part by part; the context of the request ends before its body is read."""
-    offset = 0
-    while True:
-        with context.acting_as(actor):
-            found = services.listens.read_import_report(listener_id, import_id, offset)
+def report(services: Services, listener_id: UUID, import_id: UUID) -> Iterator[bytes]:
+    """Yield a report part by part."""
+    offset: int | None = 0
+    while offset is not None:
+        found = services.listens.read_import_report(listener_id, import_id, offset)
         yield found.data
-        if found.next is None:
-            return
         offset = found.next

@@ -1,8 +1,6 @@
 """Public JSON routes of `accounts`: signing in, one's own account, and what admins do with accounts."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -201,22 +199,11 @@ def get_erasure(services: Services, *, receipt: str) -> Erasure:
 def export_me(services: Services) -> Response:
     """Download everything known of one: a zip in the layout of ListenBrainz, with playlists and account beside it."""
     name = f"listenbrainz_{context.actor().name}_{int(time.time())}.zip"
-    # the context of this request ends before the body is read, and its time limit with it
-    ctx = replace(context.current(), deadline=None)
     return Response(
-        _in_context(ctx, chunks(services, _me())),
+        context.carried(chunks(services, _me())),
         content_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _in_context(ctx: context.Context, parts: Iterator[bytes]) -> Iterator[bytes]:
-    while True:
-        with context.use(ctx):
-            part = next(parts, None)
-        if part is None:
-            return
-        yield part
 
 
 @api.route("POST", "/me/tokens", body=TokenForm, returns=IssuedToken, status=201)

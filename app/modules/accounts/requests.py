@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from app.contracts.accounts import Listener, ListenerNotFound, TokenRequest
 from app.kernel import context
+from app.kernel.db import literal
 from app.modules.accounts.parts import LISTENER, Part, to_listener
 
 KEPT_PER_TOKEN = 50
@@ -80,7 +81,7 @@ class Requests(Part):
 
     def search_visible(self, search: str, limit: int = 20) -> list[Listener]:
         actor = context.actor()
-        escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        escaped = literal(search)
         with self.database.begin() as session:
             rows = session.execute(
                 text(

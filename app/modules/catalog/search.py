@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.contracts.identity import canonical
+from app.kernel.db import literal
 
 Mode = Literal["trigram", "prefix"]
 
@@ -110,7 +111,7 @@ def find(
     else:
         statement = PREFIX
     begun = BEGUN.format(table=table)
-    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    escaped = literal(wanted)
     return session.execute(
         text(statement.format(begun=begun, columns=COLUMNS[table], table=table)),
         {

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import InvalidRange, Listen, ListenPage
+from app.kernel.db import literal
 from app.modules.listens import aliases
 
 SMALLEST = UUID(int=0)
@@ -56,7 +57,7 @@ def page(
     offset: int = 0,
 ) -> ListenPage:
     """Return a page, newest first. Raises InvalidRange."""
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    escaped = literal(search)
     named: dict[Any, Any] = aliases.named(session, listener_id, f"%{escaped}%") if search else {}
     order = "asc" if is_nearest_after else "desc"
     rows = session.execute(

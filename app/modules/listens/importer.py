@@ -16,14 +16,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from app.contracts.imports import Import
-from app.contracts.listens import FeedbackSet, PlaycountSet
+from app.contracts.listens import FeedbackSet
 from app.contracts.playlists import NewEntry, Playlist, PlaylistNotFound
 from app.contracts.services import Services
 from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
-from app.modules.listens import import_batches, imports, log
+from app.modules.listens import import_batches, imports, log, playcounts
 from app.modules.listens.formats import Fix, History, Item, Mix, Unreadable, open_history
 from app.modules.listens.import_batches import KNOWN, SKIPPED, Batch, Preview
 from app.modules.listens.import_files import ImportFiles
@@ -251,35 +251,5 @@ def _delete_rest(session: Session, found: Import) -> None:
         text("delete from feedback where import_id = :id returning kind, key"), {"id": found.import_id}
     ).all()
     feed.append(session, [FeedbackSet(found.listener_id, row.kind, row.key, 0) for row in said])
-    if not found.counts.playcounts:
-        return
-    gone = session.execute(
-        text(
-            """
-            with gone as (
-                delete from playcount where listener_id = :listener and source = :source
-                returning kind, item_key, artist_key, artist, title
-            )
-            select g.kind, g.item_key, g.artist_key, g.artist, g.title, coalesce(sum(o.plays), 0)::bigint as plays
-            from gone g
-            left join playcount o on o.listener_id = :listener and o.kind = g.kind and o.item_key = g.item_key
-                                  and o.source <> :source
-            group by g.kind, g.item_key, g.artist_key, g.artist, g.title
-            """
-        ),
-        {"listener": found.listener_id, "source": f"import:{found.format}"},
-    )
-    feed.append(
-        session,
-        [
-            PlaycountSet(
-                found.listener_id,
-                row.artist_key,
-                row.item_key if row.kind == "recordings" else None,
-                row.artist,
-                row.title,
-                row.plays,
-            )
-            for row in gone
-        ],
-    )
+    if found.counts.playcounts:
+        playcounts.drop(session, found.listener_id, f"import:{found.format}")

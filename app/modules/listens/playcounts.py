@@ -1,11 +1,11 @@
 """Totals without timestamps: a library's play counts, public data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.contracts.identity import EmptyName, artist_key, identify
@@ -30,6 +30,20 @@ UPSERT = text(
     left join playcount o
            on o.listener_id = c.listener_id and o.kind = c.kind and o.item_key = c.item_key and o.source <> c.source
     group by c.listener_id, c.kind, c.item_key, c.artist_key, c.artist, c.title, c.plays
+    """
+)
+DROP = text(
+    """
+    with gone as (
+        delete from playcount where listener_id = :listener and source = :source
+        returning listener_id, kind, item_key, artist_key, artist, title
+    )
+    select g.listener_id, g.kind, g.item_key, g.artist_key, g.artist, g.title,
+           coalesce(sum(o.plays), 0)::bigint as plays
+    from gone g
+    left join playcount o on o.listener_id = g.listener_id and o.kind = g.kind and o.item_key = g.item_key
+                          and o.source <> :source
+    group by g.listener_id, g.kind, g.item_key, g.artist_key, g.artist, g.title
     """
 )
 
@@ -58,6 +72,17 @@ def put(session: Session, rows: Sequence[dict[str, Any]], source: str) -> tuple[
         return 0, 0
     given = msgspec.json.encode(list(totals.values())).decode()
     changed = session.execute(UPSERT, {"rows": given, "source": source})
+    told = _tell(session, changed)
+    return told, len(totals) - told
+
+
+def drop(session: Session, listener_id: UUID, source: str) -> None:
+    """Delete what a source told of a listener, and tell followers what is left."""
+    _tell(session, session.execute(DROP, {"listener": listener_id, "source": source}))
+
+
+def _tell(session: Session, changed: Iterable[Row[Any]]) -> int:
+    """Tell followers of totals as they now stand; return how many."""
     events = [
         PlaycountSet(
             row.listener_id,
@@ -70,7 +95,7 @@ def put(session: Session, rows: Sequence[dict[str, Any]], source: str) -> tuple[
         for row in changed
     ]
     feed.append(session, events)
-    return len(events), len(totals) - len(events)
+    return len(events)
 
 
 def _row(each: NewPlaycount) -> dict[str, Any]:

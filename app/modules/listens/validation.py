@@ -1,7 +1,6 @@
 """Which listens are accepted, and the rows that they become."""
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,6 @@ OLDEST = datetime(2002, 10, 1, tzinfo=UTC)  # before the first scrobbler; Listen
 TOLERATED_AHEAD = timedelta(hours=1)  # clocks of players are wrong
 MAX_TEXT_BYTES = 10_240
 MAX_DURATION_MS = 24 * 86_400_000
-CACHED_CHARS = 400  # longer names would fill the memory
 
 
 class Rejected(Exception):
@@ -51,50 +49,24 @@ def check(listen: NewListen, now: datetime) -> None:
     check_text("release_artist", listen.release_artist)
 
 
-# People play the same things again, and a history of years tells of few.
-@lru_cache(maxsize=32_768)
-def _cached_keys(artist: str, title: str) -> tuple[UUID, UUID]:
-    identity = identify(artist, title)
-    return identity.recording_key, identity.artist_key
-
-
-def _keys(artist: str, title: str) -> tuple[UUID, UUID]:
-    """Return the keys of recording and artist. Raises EmptyName."""
-    if len(artist) + len(title) > CACHED_CHARS:
-        return _cached_keys.__wrapped__(artist, title)
-    return _cached_keys(artist, title)
-
-
-@lru_cache(maxsize=16_384)
-def _cached_release_key(artist: str, release: str) -> UUID:
-    return release_key(artist, release)
-
-
-def _release_key(artist: str, release: str) -> UUID:
-    """Raises EmptyName."""
-    if len(artist) + len(release) > CACHED_CHARS:
-        return release_key(artist, release)
-    return _cached_release_key(artist, release)
-
-
 def row_of(listener_id: UUID, listen: NewListen, client: str, now: datetime) -> dict[str, Any]:
     """Return the row of a listen, its time in whole seconds. Raises Rejected."""
     check(listen, now)
     try:
-        recording, artist = _keys(listen.artist, listen.title)
+        identity = identify(listen.artist, listen.title)
     except EmptyName:
         raise Rejected("artist or title is empty") from None
     release, key = (listen.release or "").strip() or None, None
     if release:
         try:
-            key = _release_key(listen.release_artist or listen.artist, release)
+            key = release_key(listen.release_artist or listen.artist, release)
         except EmptyName:
             release = None
     return {
         "listener_id": listener_id,
         "listened_at": whole_second(listen.listened_at),
-        "recording_key": recording,
-        "artist_key": artist,
+        "recording_key": identity.recording_key,
+        "artist_key": identity.artist_key,
         "release_key": key,
         "artist": listen.artist.strip(),
         "title": listen.title.strip(),
