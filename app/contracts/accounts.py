@@ -92,6 +92,7 @@ class Preferences(Struct, frozen=True):
     timezone: str = "UTC"
     is_public: bool = False
     theme: Literal["auto", "light", "dark"] = "auto"
+    language: Literal["auto", "en", "de"] = "auto"  # auto: as the browser asks for
 
 
 class ScrobbleSession(Struct, frozen=True):

@@ -17,7 +17,7 @@ from app.contracts.accounts import (
     WeakPassword,
 )
 from app.contracts.services import Services
-from app.kernel import context
+from app.kernel import context, locales
 from app.kernel.auth import clear_session_cookies, refresh_cookie, set_session_cookies
 from app.kernel.contract import DomainError, InvalidRequest
 from app.kernel.http import parse_form
@@ -47,6 +47,7 @@ class PasswordForm(Struct, frozen=True, forbid_unknown_fields=True):
 class PreferencesForm(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: Annotated[str, Meta(max_length=64)] = "UTC"
     theme: Literal["auto", "light", "dark"] = "auto"
+    language: Literal["auto", "en", "de"] = "auto"
     is_public: bool = False
 
 
@@ -79,6 +80,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             sessions=sessions,
             preferences=preferences,
             zones=look.zone_names(),
+            languages=locales.LANGUAGES,
             scopes=SCOPE_WORDS,
             **values,
         )
@@ -127,7 +129,7 @@ def add_sessions(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.post("/account/preferences")
     def set_preferences() -> Answer:
         form: PreferencesForm = parse_form(PreferencesForm)
-        wanted = Preferences(timezone=form.timezone, is_public=form.is_public, theme=form.theme)
+        wanted = Preferences(timezone=form.timezone, is_public=form.is_public, theme=form.theme, language=form.language)
         try:
             look.remember(services.accounts.set_preferences(me(), wanted))
             notes.add("Your preferences are saved.")

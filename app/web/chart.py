@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
 from app.contracts.listens import Bucket
+from app.kernel import locales
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 12, 26
@@ -80,12 +81,12 @@ def label_of(bucket: Bucket, zone: tzinfo) -> str:
     """Return a bucket's name by its length: a day, a month or a year."""
     start, length = bucket.start.astimezone(zone), bucket.end - bucket.start
     if length > timedelta(days=300):
-        return f"{start:%Y}"
+        return locales.skeleton("y", start)
     if length > timedelta(days=25):
-        return f"{start:%b} {start:%Y}"
+        return locales.skeleton("yMMM", start)
     if length > timedelta(hours=20):
-        return f"{start.day} {start:%b}"
-    return f"{start:%H}:00"
+        return locales.skeleton("MMMd", start)
+    return locales.time_of_day(start)
 
 
 def nice_ceiling(value: int) -> int:

@@ -25,9 +25,10 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import plural
 from app.settings import Settings
 from app.web import notes
-from app.web.page import Answer, back, go, me, plural, render
+from app.web.page import Answer, back, go, me, render
 from app.web.parts import gather, part
 
 RESULTS = 15

@@ -1,4 +1,4 @@
-"""How pages look for a person: theme and time zone, kept by the browser so that most pages need no call for them."""
+"""How pages look for a person: theme, time zone, language. The browser keeps it, so most pages need no call for it."""
 
 import re
 from dataclasses import dataclass
@@ -10,19 +10,21 @@ from flask import Response, g, request
 
 from app.contracts.accounts import Preferences
 from app.contracts.services import Services
-from app.kernel import context
+from app.kernel import context, locales
 from app.kernel.contract import DomainError
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 
 COOKIE = "segue_look"
 MAX_AGE_S = 3600
-FORM = re.compile(r"(auto|light|dark)\|([A-Za-z0-9_+\-/]{1,64})")
+FORM = re.compile(r"(auto|light|dark)\|([A-Za-z0-9_+\-/]{1,64})\|(auto|[a-z]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     theme: str = "auto"
     timezone: str = "UTC"
+    language: str = "auto"
 
     @property
     def zone(self) -> tzinfo:
@@ -44,8 +46,14 @@ def zone_names() -> list[str]:
     return [*places, "UTC"]
 
 
-def prepare(services: Services) -> None:
-    """Find out how this request's pages look, from the preferences where the cookie does not say."""
+def prepare(services: Services, *, is_page: bool) -> None:
+    """Find out how this request's answers look, a page's from the preferences where the cookie does not say."""
+    if is_page:
+        ask(services)
+    speak()
+
+
+def ask(services: Services) -> None:
     actor = context.actor()
     if actor.listener_id is None or FORM.fullmatch(request.cookies.get(COOKIE, "")):
         return
@@ -57,8 +65,14 @@ def prepare(services: Services) -> None:
 
 def remember(preferences: Preferences) -> None:
     """Use these preferences from now on, in this browser."""
-    g.look = Look(preferences.theme, preferences.timezone)
+    g.look = Look(preferences.theme, preferences.timezone, preferences.language)
     g.keep_look = True
+    speak()
+
+
+def speak() -> None:
+    """Use the person's language and the conventions of where their browser says they are."""
+    locales.use(locales.choose(look().language, [tag for tag, _quality in request.accept_languages]))
 
 
 def forget() -> None:
@@ -71,7 +85,7 @@ def keep(response: Response, settings: Settings) -> None:
     elif g.get("keep_look"):
         response.set_cookie(
             COOKIE,
-            f"{g.look.theme}|{g.look.timezone}",
+            f"{g.look.theme}|{g.look.timezone}|{g.look.language}",
             max_age=MAX_AGE_S,
             secure=settings.uses_tls,
             httponly=True,
@@ -82,7 +96,7 @@ def keep(response: Response, settings: Settings) -> None:
 def look() -> Look:
     if "look" not in g:
         found = FORM.fullmatch(request.cookies.get(COOKIE, ""))
-        g.look = Look(found[1], found[2]) if found else Look()
+        g.look = Look(found[1], found[2], found[3]) if found else Look()
     known: Look = g.look
     return known
 
@@ -95,21 +109,15 @@ def day_name(moment: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a day as people say it: Today, Yesterday, Tuesday 3 March, with the year where it is another one."""
     day, today = moment.astimezone(zone).date(), now.astimezone(zone).date()
     if day == today:
-        return "Today"
+        return _("Today")
     if day == today - timedelta(days=1):
-        return "Yesterday"
-    name = f"{day:%A} {day.day} {day:%B}"
-    return name if day.year == today.year else f"{name} {day.year}"
+        return _("Yesterday")
+    return locales.weekday_and_day(day, with_year=day.year != today.year)
 
 
 def ago(moment: datetime, now: datetime, zone: tzinfo) -> str:
     """Return how long ago, in the coarsest unit that says enough."""
-    seconds = (now - moment).total_seconds()
-    if seconds < 60:
-        return "just now"
-    for unit, length, limit in (("minute", 60, 3600), ("hour", 3600, 86400), ("day", 86400, 30 * 86400)):
-        if seconds < limit:
-            count = int(seconds // length)
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    then = moment.astimezone(zone)
-    return f"{then.day} {then:%B %Y}"
+    length = now - moment
+    if length < timedelta(minutes=1):
+        return _("just now")
+    return locales.since(length) if length < timedelta(days=30) else locales.day(moment.astimezone(zone))

@@ -12,9 +12,10 @@ from flask import Response, make_response, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from app.contracts.catalog import Act, Merge, ReassignArtist, Rename, SplitArtist
-from app.kernel import context
+from app.kernel import context, locales
 from app.kernel.auth import csrf_token, safe_next
 from app.kernel.contract import Unauthenticated
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import look, notes
 
@@ -69,30 +70,16 @@ def cover(key: UUID) -> str:
     return url_for("web.cover", key=key)
 
 
-def number(value: float) -> str:
-    return f"{value:,}"
-
-
-def percent(share: float) -> str:
-    """Return a share (0 to 1) as people read it: 42 %, or < 1 %."""
-    return f"{share * 100:.0f} %" if share >= 0.01 else "< 1 %"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def day_of(moment: datetime) -> str:
     return look.day_name(moment, datetime.now(UTC), look.look().zone)
 
 
 def time_of(moment: datetime) -> str:
-    return f"{look.local(moment):%H:%M}"
+    return locales.time_of_day(look.local(moment))
 
 
 def moment_of(moment: datetime) -> str:
-    then = look.local(moment)
-    return f"{then.day} {then:%b %Y, %H:%M}"
+    return locales.moment(look.local(moment))
 
 
 def ago(moment: datetime) -> str:
@@ -101,31 +88,31 @@ def ago(moment: datetime) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes as people read it."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB"):
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB"):
         if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
+            break
+        value, unit = value / 1000, larger
+    return f"{locales.number(round(value, 1 if unit == 'GB' else 0))} {unit}"
 
 
 def correction_word(act: Act) -> str:
     """Return what a correction says of its subject, as the first word of what follows."""
     match act:
         case Merge():
-            return "is"
+            return _("is")
         case Rename():
-            return "is named"
+            return _("is named")
         case SplitArtist():
-            return "are"
+            return _("are")
         case ReassignArtist():
-            return "is by"
+            return _("is by")
 
 
 FILTERS = {
-    "number": number,
-    "percent": percent,
-    "plural": plural,
+    "number": locales.number,
+    "percent": locales.percent,
+    "plural": locales.plural,
     "day": day_of,
     "clock": time_of,
     "moment": moment_of,
@@ -143,6 +130,7 @@ def context_of(settings: Settings) -> dict[str, Any]:
         "is_signed_in": actor.listener_id is not None,
         "is_demo_account": actor.name.startswith("demo-") or actor.name == "demo",
         "look": look.look(),
+        "language": locales.language(),
         "notes": lambda: notes.take(settings),
         "csrf_token": csrf_token,
         "asset": asset,

@@ -11,9 +11,10 @@ from app.contracts.listens import InvalidRelay, Relay, RelayDirection, RelayNotF
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form
+from app.kernel.locales import plural
 from app.settings import Settings
 from app.web import notes
-from app.web.page import Answer, go, me, plural, render
+from app.web.page import Answer, go, me, render
 from app.web.parts import part
 
 Text = Annotated[str, Meta(max_length=500)]

@@ -5,7 +5,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from app.contracts.services import Services
-from app.kernel import context
+from app.kernel import context, locales
 from app.kernel.contract import Unauthenticated
 from app.settings import Settings
 from app.web import (
@@ -72,11 +72,11 @@ def blueprint(services: Services, settings: Settings) -> Blueprint:
         app = state.app
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(page.FILTERS)
+        locales.install(app)
 
     @bp.before_app_request
     def prepare() -> None:
-        if is_page():
-            look.prepare(services)
+        look.prepare(services, is_page=is_page())
 
     @bp.app_context_processor
     def common() -> dict[str, object]:
@@ -87,6 +87,8 @@ def blueprint(services: Services, settings: Settings) -> Blueprint:
         if is_page():
             notes.keep(response, settings)
             look.keep(response, settings)
+            response.headers["Content-Language"] = locales.language()
+            response.vary.add("Accept-Language")
         return response
 
     return bp

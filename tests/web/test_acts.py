@@ -91,7 +91,7 @@ def test_a_card_says_which_plays_it_came_from(site: Site, visit: Visit) -> None:
     page = visit(site.listener)
     page.goto("/")
     reasons = page.locator(".segue .why__reason")
-    expect(reasons.first).to_contain_text(re.compile(r"Shore \d\.\d.*\d+ %", re.DOTALL))
+    expect(reasons.first).to_contain_text(re.compile(r"Shore \d\.\d.*\d+\s?%", re.DOTALL))
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -88,6 +88,7 @@ class PreferencesForm(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: Annotated[str, Meta(max_length=64)] | None = None
     is_public: bool | None = None
     theme: Annotated[str, Meta(pattern="^(auto|light|dark)$")] | None = None
+    language: Annotated[str, Meta(pattern="^(auto|en|de)$")] | None = None
 
 
 class UserForm(Struct, frozen=True, forbid_unknown_fields=True):

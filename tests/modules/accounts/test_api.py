@@ -148,7 +148,7 @@ def test_preferences_left_out_stay(api: PublicApi, services: Container) -> None:
     person = new_person(services)
     api.put("/api/v1/me/preferences", json={"timezone": "Asia/Tokyo"}, token=person.token)
     changed = api.put("/api/v1/me/preferences", json={"theme": "dark"}, token=person.token)
-    assert changed.json == {"timezone": "Asia/Tokyo", "is_public": False, "theme": "dark"}
+    assert changed.json == {"timezone": "Asia/Tokyo", "is_public": False, "theme": "dark", "language": "auto"}
     assert api.get("/api/v1/me/preferences", token=person.token).json == changed.json
     assert api.put("/api/v1/me/preferences", json={"theme": "pink"}, token=person.token).status == 422
     assert api.put("/api/v1/me/preferences", json={"timezone": "Mars"}, token=person.token).status == 422

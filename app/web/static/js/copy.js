@@ -7,7 +7,7 @@ export function enhanceCopying(root) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(source.textContent);
-      button.firstChild.textContent = "Copied";
+      button.firstChild.textContent = button.dataset.done;
     });
   }
 }

@@ -1,7 +1,6 @@
 // Plays recordings of the listener's library in a bar at the foot of the window. Without scripts the links open the sound.
 
 const KEPT = "segue-player";
-const TROUBLE = "This can't be played just now.";
 
 export function enhancePlayer(document) {
   const bar = document.querySelector("[data-player]");
@@ -41,7 +40,7 @@ export function enhancePlayer(document) {
   function start() {
     sound.play().catch((error) => {
       // a browser may refuse to begin by itself; the bar's own button is there then
-      if (error.name === "NotSupportedError") artist.textContent = TROUBLE;
+      if (error.name === "NotSupportedError") artist.textContent = bar.dataset.trouble;
     });
   }
 
@@ -63,7 +62,7 @@ export function enhancePlayer(document) {
     if (next && next.getAttribute("href") !== current.src) play(next);
   });
   sound.addEventListener("error", () => {
-    if (sound.getAttribute("src")) artist.textContent = TROUBLE;
+    if (sound.getAttribute("src")) artist.textContent = bar.dataset.trouble;
   });
   bar.querySelector("[data-player-close]").addEventListener("click", () => {
     sound.pause();

@@ -1,8 +1,6 @@
 // Sends small forms without leaving the page: the answer's main part takes the place of this one's.
 // The forms are ordinary ones and work as such; this spares a jump to the top of the page.
 
-const UNREACHABLE = "Segue can't be reached. It is not known whether that arrived; reload to see.";
-
 export function enhanceForms(document) {
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -22,7 +20,7 @@ async function send(document, form, button) {
     if (reply.redirected && new URL(reply.url).pathname !== location.pathname) location.assign(reply.url);
     else swap(document, text, button?.dataset.follow);
   } catch {
-    say(document, UNREACHABLE);
+    say(document);
   } finally {
     delete form.dataset.isSending;
     button?.removeAttribute("aria-disabled");
@@ -45,11 +43,12 @@ function swap(document, text, follow) {
   main.dispatchEvent(new CustomEvent("segue:swapped", { bubbles: true }));
 }
 
-function say(document, text) {
+// What could not be sent is said in the words that the page brought for it.
+function say(document) {
   const notes = document.querySelector("[data-notes]");
   const note = document.createElement("div");
   note.className = "note note--problem";
-  note.textContent = text;
+  note.textContent = notes.dataset.unreachable;
   notes.replaceChildren(note);
   float(notes);
 }
