@@ -52,7 +52,7 @@ def append(session: Session, events: Sequence[msgspec.Struct]) -> None:
 
 
 READ = """
-    select xid::text, position, payload::text
+    select xid::text, position, ({told})::text
     from event
     where (xid, position) > (cast(:xid as xid8), :position)
       and xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -62,7 +62,7 @@ READ = """
 # Rows that hold several events each: as many as hold `limit` of them, one at the least. The payloads of those that are
 # not handed out are not read.
 READ_WEIGHED = """
-    select event.xid::text, event.position, event.payload::text
+    select event.xid::text, event.position, ({told})::text
     from (
         select xid, position, sum(weight) over (order by xid, position) - weight as before
         from (
@@ -80,10 +80,13 @@ READ_WEIGHED = """
 """
 
 
-def read(session: Session, after: str, limit: int, *, is_weighed: bool = False) -> tuple[list[bytes], str]:
+def read(
+    session: Session, after: str, limit: int, *, is_weighed: bool = False, told: str = "payload"
+) -> tuple[list[bytes], str]:
     """Return up to `limit` events (JSON each) after a cursor, and the cursor behind the last.
 
     A log whose rows hold several events each has a column `weight` with their number, and is read `is_weighed`.
+    `told` is an SQL expression of what to tell of a row instead of its whole payload.
 
     Raises FeedReset for a cursor of another generation or form, or of a time that this server has not come to: it was
     set back to an older state, and what is new would be taken for what was followed already.
@@ -96,7 +99,8 @@ def read(session: Session, after: str, limit: int, *, is_weighed: bool = False) 
     if after and (asked != generation or not is_past):
         raise FeedReset
     rows = session.execute(
-        text(READ_WEIGHED if is_weighed else READ), {"xid": xid, "position": position, "limit": limit}
+        text((READ_WEIGHED if is_weighed else READ).format(told=told)),
+        {"xid": xid, "position": position, "limit": limit},
     ).all()
     cursor = f"{generation}:{rows[-1][0]}:{rows[-1][1]}" if rows else f"{generation}:{xid}:{position}"
     return [row[2].encode() for row in rows], cursor

@@ -74,16 +74,16 @@ def seen(kind: Kind, *, by_everyone: bool = False) -> str:
     )"""  # noqa: S608
 
 
-PLAIN = {"listens": "listen", "playcounts": "playcount"}
-LISTENS = """(
-    select l.listener_id, l.listened_at, coalesce(r.to_key, l.recording_key) as recording_key,
+PLAIN = {"plays": "plays", "playcounts": "playcount"}
+PLAYS = """(
+    select l.listener_id, coalesce(r.to_key, l.recording_key) as recording_key,
            coalesce(a.to_key, r.artist_key, l.artist_key) as artist_key, l.release_key,
            coalesce(a.name, r.artist, l.artist) as artist, coalesce(r.name, l.title) as title, l.release,
-           l.duration_ms, l.client, l.duplicate_of
-    from listen l
+           l.plays, l.first_at, l.last_at
+    from plays l
     left join {recordings} r on r.from_key = l.recording_key
     left join {artists} a on a.from_key = coalesce(r.artist_key, l.artist_key) {main}
-) listen"""
+) plays"""
 
 PLAYCOUNTS = """(
     select p.listener_id, p.kind, p.source, p.plays,
@@ -98,7 +98,9 @@ PLAYCOUNTS = """(
 
 
 def tables(session: Session, listener_id: UUID | None, *, credits_all: bool = False) -> dict[str, str]:
-    """Return what statements of a listener (None: of everybody) read as `{listens}` and `{playcounts}`.
+    """Return what statements of a listener (None: of everybody) read as `{plays}` and `{playcounts}`.
+
+    The plays are those of a common table expression `plays` (`app.modules.listens.plays`).
 
     With `credits_all` a play of several artists is there once for each of them, otherwise once.
     """
@@ -109,7 +111,7 @@ def tables(session: Session, listener_id: UUID | None, *, credits_all: bool = Fa
         "artists": seen("artists", by_everyone=listener_id is None),
         "main": "" if credits_all else "and a.place = 0",
     }
-    return {"listens": LISTENS.format(**parts), "playcounts": PLAYCOUNTS.format(**parts)}
+    return {"plays": PLAYS.format(**parts), "playcounts": PLAYCOUNTS.format(**parts)}
 
 
 def exist(session: Session, listener_id: UUID | None) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import Feedback, FeedbackSet, Kind
 from app.kernel import feed
-from app.modules.listens import aliases
+from app.modules.listens import aliases, plays
 
 KINDS: tuple[Kind, ...] = ("recordings", "artists")
 
@@ -25,17 +25,18 @@ SET = text(
 UNSET = text("delete from feedback where listener_id = :listener and kind = :kind and key = :key")
 
 NAMES = """
+    with {played}
     select distinct on (key) key, title, artist
     from (
-        select {key} as key, title, artist, listened_at
-        from {listens}
+        select {key} as key, title, artist, last_at
+        from {plays}
         where listener_id = :listener and {key} = any(:keys)
         union all
         select item_key, title, artist, '-infinity'
         from {playcounts}
         where listener_id = :listener and kind = :kind and item_key = any(:keys)
     ) named
-    order by key, listened_at desc
+    order by key, last_at desc
 """
 
 
@@ -117,8 +118,9 @@ def _names(
     for of, column in columns:
         keys = [key for kind, key in items if kind == of]
         if keys:
-            given = {"listener": listener_id, "kind": of, "keys": keys}
-            found = session.execute(text(NAMES.format(key=column, **tables)), given)
+            played = plays.of(session, listener_id, None, None)
+            given = {**played.values, "kind": of, "keys": keys}
+            found = session.execute(text(NAMES.format(key=column, played=played.statement, **tables)), given)
             names |= {(of, row.key): row for row in found}
     return names
 

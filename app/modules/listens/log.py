@@ -277,7 +277,10 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
 
 
 # What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
-OF_LISTENERS = ("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay")
+OF_LISTENERS = (
+    *("listen", "playcount", "feedback", "playing_now", "import_mark", "import_run", "relay"),
+    *("item_total", "item_month", "quarter_hour"),
+)
 
 
 def has_traces(session: Session, listener_id: UUID) -> bool:
@@ -304,3 +307,26 @@ def forget(session: Session, listener_ids: Collection[UUID]) -> None:
         text("delete from event where payload->>'listener_id' = any(:ids)"), {"ids": [str(i) for i in listener_ids]}
     )
     feed.append(session, [ListenerForgotten(each) for each in listener_ids])
+
+
+# What a row of the log says of whose listens changed, and between which seconds.
+CHANGED = """
+    jsonb_build_array(
+        payload->>'type', payload->>'listener_id',
+        coalesce(cast(payload->'listens'->0->>0 as bigint),
+                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
+        coalesce(cast(payload->'listens'->-1->>0 as bigint),
+                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)))
+"""
+
+
+class Changed(msgspec.Struct, frozen=True, array_like=True):
+    """`first` and `last` are UNIX seconds, None where the row is not about listens."""
+
+    type: str
+    listener_id: UUID
+    first: int | None
+    last: int | None
+
+
+CHANGES = msgspec.json.Decoder(Changed)

@@ -4,7 +4,7 @@ A listen keeps the names as its client sent them: it is accepted while the catal
 primary key is also the index of history: it serves the newest page of a listener and one deep in the past alike.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Boolean,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -33,6 +34,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012
         UUID: postgresql.UUID(as_uuid=True),
         datetime: DateTime(timezone=True),
+        date: Date(),
         str: Text(),
         int: BigInteger(),
         bool: Boolean(),
@@ -243,6 +245,55 @@ class AliasRow(Base):
     artist: Mapped[str | None]
 
     __table_args__ = (Index("alias_to", "kind", "to_key"),)
+
+
+class ItemTotalRow(Base):
+    """All plays of a recording on a release by one listener, as sent; `release_key` is the zero UUID where none was.
+
+    A roll-up of `listen`, as the two that follow: `app.modules.listens.rollups` keeps them.
+    """
+
+    __tablename__ = "item_total"
+
+    item_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    listener_id: Mapped[UUID]
+    recording_key: Mapped[UUID]
+    release_key: Mapped[UUID]
+    artist_key: Mapped[UUID]
+    artist: Mapped[str]
+    title: Mapped[str]
+    release: Mapped[str | None]
+    plays: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("listener_id", "recording_key", "release_key", name="item_total_once"),
+        Index("item_total_artist", "artist_key", "listener_id"),
+    )
+
+
+class ItemMonthRow(Base):
+    """Its plays in a month of UTC."""
+
+    __tablename__ = "item_month"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    plays: Mapped[int] = mapped_column(Integer)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class QuarterHourRow(Base):
+    """A listener's plays in a quarter of an hour: days and hours of every time zone are sums of such."""
+
+    __tablename__ = "quarter_hour"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    plays: Mapped[int] = mapped_column(Integer)
 
 
 metadata = Base.metadata

@@ -17,6 +17,7 @@ SHARE = 0.02
 SHORTEST_PAUSE_S = 5.0
 
 COUNT = """
+    with plays as (select * from item_total)
     select :kind as kind, key, max(artist_key::text) as artist_key, max(title) as title, max(artist) as artist,
            count(*) as listeners, sum(plays)::bigint as plays
     from (
@@ -31,18 +32,16 @@ COUNT = """
 """
 PLAYS: dict[Kind, str] = {
     "recordings": """
-            select listener_id, recording_key as key, artist_key, title, artist, 1 as plays
-            from {listens}
-            where duplicate_of is null
+            select listener_id, recording_key as key, artist_key, title, artist, plays
+            from {plays}
             union all
             select listener_id, item_key, artist_key, title, artist, plays
             from {playcounts}
             where kind = 'recordings'
     """,
     "artists": """
-            select listener_id, artist_key as key, artist_key, artist as title, artist, 1 as plays
-            from {listens}
-            where duplicate_of is null
+            select listener_id, artist_key as key, artist_key, artist as title, artist, plays
+            from {plays}
             union all
             select listener_id, artist_key, artist_key, artist, artist, plays
             from {playcounts}
@@ -51,11 +50,7 @@ PLAYS: dict[Kind, str] = {
 
 
 # How far listens came, and the corrections that everybody's are seen through.
-NEWEST = text(
-    """
-    select concat((select max(position) from event), ' ', (select cursor from feed_cursor where name = 'catalog'))
-    """
-)
+NEWEST = text("select string_agg(cursor, ' ' order by name) from feed_cursor where name in ('catalog', 'rollups')")
 
 
 class PopularCounter:
@@ -63,7 +58,7 @@ class PopularCounter:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._seen = ""
+        self._seen: str | None = ""
         self._next = 0.0
 
     def tick(self) -> None:
@@ -71,7 +66,7 @@ class PopularCounter:
             return
         started = time.monotonic()
         with self.database.begin() as session:
-            newest = session.execute(NEWEST).scalar_one()
+            newest = session.execute(NEWEST).scalar()
         if newest != self._seen:
             refresh(self.database)
             self._seen = newest

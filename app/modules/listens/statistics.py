@@ -1,4 +1,4 @@
-"""Counting what was played."""
+"""Counting what was played, from the roll-ups; what they do not hold yet is read from the log."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import Activity, Entity, Kind, Pattern, Summary, Top, TopItem
-from app.modules.listens import aliases
+from app.modules.listens import aliases, plays, quarters, rollups
 from app.modules.listens.periods import buckets, filled
 
 # What each entity is grouped by, and how it is shown; identifiers come from here only.
@@ -16,14 +16,6 @@ ENTITIES = {
     "releases": ("release_key", "max(release)"),
     "recordings": ("recording_key", "max(title)"),
 }
-
-# Nobody's listens are everybody's. Values are written into the statement, so the planner sees one condition only.
-WITHIN = """
-    (cast(:listener as uuid) is null or listener_id = :listener)
-    and listened_at >= coalesce(cast(:start as timestamptz), '-infinity')
-    and listened_at <  coalesce(cast(:end as timestamptz), 'infinity')
-    and duplicate_of is null
-"""
 
 # Totals without timestamps belong to all time only; a recording's count for its artist too.
 PLAYCOUNTS = {
@@ -72,13 +64,15 @@ def top(
     playcounts = PLAYCOUNTS.get(entity, "").format(**read) if start is None and end is None else ""
     is_apart = entity == "releases" and read is not aliases.PLAIN
     one = ONE_RELEASE.format(artists=aliases.seen("artists", by_everyone=listener_id is None)) if is_apart else ""
+    played = plays.of(session, listener_id, start, end)
     statement = f"""
-        with {"counted_apart" if is_apart else "counted"} as (
+        with {played.statement}, {"counted_apart" if is_apart else "counted"} as (
             select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
-                   count(*) as plays
-            from {read["listens"]}
-            where {WITHIN} and {key} is not null
+                   sum(plays)::bigint as plays
+            from {read["plays"]}
+            where {key} <> '{rollups.NO_RELEASE}'
             group by {key}
+            having sum(plays) > 0
             {playcounts}
             {one}
         ), summed as (
@@ -94,10 +88,7 @@ def top(
         ) page on true
         order by plays desc, title, key
         """  # noqa: S608
-    rows = session.execute(
-        text(statement),
-        {"listener": listener_id, "start": start, "end": end, "limit": limit, "offset": offset},
-    ).all()
+    rows = session.execute(text(statement), {**played.values, "limit": limit, "offset": offset}).all()
     return Top([TopItem(*row[:5]) for row in rows if row.key is not None], rows[0].total, start, end)
 
 
@@ -111,26 +102,24 @@ def activity(
 ) -> Activity:
     """Return plays over time; an open start begins with the first listen, an open end is now."""
     if start is None or end is None:
-        first = session.execute(
-            text(f"select min(listened_at) from listen where {WITHIN}"),  # noqa: S608
-            {"listener": listener_id, "start": start, "end": end},
-        ).scalar()
+        first = quarters.first_listen(session, listener_id, start, end)
         if first is None:
             return Activity([])
         start, end = start or first, end or max(now, first + timedelta(seconds=1))
     if start >= end:
         return Activity([])
     cuts = buckets(start, end, timezone)
+    played = quarters.of(session, listener_id, start, end)
     rows = session.execute(
         text(
             f"""
-            select width_bucket(listened_at, cast(:edges as timestamptz[])) as bucket, count(*)
-            from listen
-            where {WITHIN}
+            with {played.statement}
+            select width_bucket(at, cast(:edges as timestamptz[])) as bucket, sum(plays)::bigint
+            from quarters
             group by bucket
             """  # noqa: S608
         ),
-        {"listener": listener_id, "start": start, "end": end, "edges": [cut[0] for cut in cuts]},
+        {**played.values, "edges": [cut[0] for cut in cuts]},
     ).all()
     counts = {cuts[number - 1][0]: count for number, count in rows if 0 < number <= len(cuts)}
     return Activity(filled(cuts, counts))
@@ -140,72 +129,85 @@ def pattern(
     session: Session, listener_id: UUID, start: datetime | None, end: datetime | None, timezone: str
 ) -> Pattern:
     """Return plays by day of the week and hour, on the clocks of a time zone."""
+    played = quarters.of(session, listener_id, start, end)
     rows = session.execute(
         text(
             f"""
-            select extract(isodow from listened_at at time zone :zone)::integer as day,
-                   extract(hour from listened_at at time zone :zone)::integer as hour,
-                   count(*)
-            from listen
-            where {WITHIN}
+            with {played.statement}, local as (
+                select at at time zone :zone as at, plays from quarters
+            )
+            select extract(isodow from at)::integer as day, extract(hour from at)::integer as hour,
+                   sum(plays)::bigint as plays
+            from local
             group by day, hour
             """  # noqa: S608
         ),
-        {"listener": listener_id, "start": start, "end": end, "zone": timezone},
+        {**played.values, "zone": timezone},
     )
-    plays = [[0] * 24 for _ in range(7)]
+    counts = [[0] * 24 for _ in range(7)]
     for day, hour, count in rows:
-        plays[day - 1][hour] = count
-    return Pattern(plays, start, end)
+        counts[day - 1][hour] = count
+    return Pattern(counts, start, end)
 
 
 def summary(session: Session, listener_id: UUID, artist_key: UUID | None) -> Summary:
-    read = aliases.tables(session, listener_id, credits_all=True) if artist_key else aliases.PLAIN
+    if artist_key:
+        count, first, last = _of_item(session, listener_id, "artist_key", artist_key)
+        return Summary(count, first, last)
+    played = quarters.of(session, listener_id, None, None)
+    count = session.execute(
+        text(f"with {played.statement} select coalesce(sum(plays), 0)::bigint from quarters"),  # noqa: S608
+        played.values,
+    ).scalar_one()
+    return Summary(count, quarters.first_listen(session, listener_id), quarters.last_listen(session, listener_id))
+
+
+def _of_item(
+    session: Session, listener_id: UUID, column: str, key: UUID
+) -> tuple[int, datetime | None, datetime | None]:
+    """Return plays, first and last listen of an item, as corrections show it."""
+    read = aliases.tables(session, listener_id, credits_all=column == "artist_key")
+    played = plays.of(session, listener_id, None, None)
     row = session.execute(
         text(
             f"""
-            select count(*), min(listened_at), max(listened_at)
-            from {read["listens"]}
-            where listener_id = :listener and duplicate_of is null
-              and (cast(:artist as uuid) is null or artist_key = :artist)
+            with {played.statement}, counted as (
+                select recording_key, sum(plays) as plays, min(first_at) as first_at, max(last_at) as last_at
+                from {read["plays"]}
+                where {column} = :key
+                group by recording_key
+                having sum(plays) > 0
+            )
+            select coalesce(sum(plays), 0)::bigint, min(first_at), max(last_at) from counted
             """  # noqa: S608
         ),
-        {"listener": listener_id, "artist": artist_key},
+        {**played.values, "key": key},
     ).one()
-    return Summary(*row)
+    return row[0], row[1], row[2]
 
 
 def artist_top(session: Session, listener_id: UUID, artist_key: UUID, limit: int) -> list[TopItem]:
     read = aliases.tables(session, listener_id, credits_all=True)
+    played = plays.of(session, listener_id, None, None)
     rows = session.execute(
         text(
             f"""
-            select recording_key, max(title), max(artist), artist_key, count(*) as plays
-            from {read["listens"]}
-            where listener_id = :listener and artist_key = :artist and duplicate_of is null
+            with {played.statement}
+            select recording_key, max(title), max(artist), artist_key, sum(plays)::bigint as plays
+            from {read["plays"]}
+            where artist_key = :artist
             group by recording_key, artist_key
+            having sum(plays) > 0
             order by plays desc, max(title), recording_key
             limit :limit
             """  # noqa: S608
         ),
-        {"listener": listener_id, "artist": artist_key, "limit": limit},
+        {**played.values, "artist": artist_key, "limit": limit},
     ).all()
     return [TopItem(*row) for row in rows]
 
 
 def plays_of(session: Session, listener_id: UUID, kind: Kind, key: UUID) -> int:
     """Return how many listens are shown as an item to their listener."""
-    read = aliases.tables(session, listener_id, credits_all=kind == "artists")
     column = "artist_key" if kind == "artists" else "recording_key"
-    return int(
-        session.execute(
-            text(
-                f"""
-                select count(*)
-                from {read["listens"]}
-                where listener_id = :listener and {column} = :key and duplicate_of is null
-                """  # noqa: S608
-            ),
-            {"listener": listener_id, "key": key},
-        ).scalar_one()
-    )
+    return _of_item(session, listener_id, column, key)[0]

@@ -8,7 +8,7 @@ from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
 from app.kernel.outgoing import Outgoing
 from app.kernel.sealing import Sealer
-from app.modules.listens import aliases
+from app.modules.listens import aliases, rollups
 from app.modules.listens.bell import bell
 from app.modules.listens.import_files import ImportFiles
 from app.modules.listens.importer import Importer
@@ -34,7 +34,11 @@ def build(w: Wiring) -> Wired:
     corrections = Follower(
         "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
     )
-    return Wired(service, (erasures, corrections), Ticking(service, PopularCounter(w.database)).tick)
+    return Wired(
+        service,
+        (erasures, corrections, rollups.follower(w.database)),
+        Ticking(service, PopularCounter(w.database)).tick,
+    )
 
 
 class Ticking:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from app.bench.system import Servers, environment_for
 from app.composition import Container, contract_of
@@ -18,6 +19,7 @@ from app.kernel.binding import loopback
 from app.kernel.context import SYSTEM, acting_as
 from app.kernel.db import Database, module_url
 from app.kernel.module import Wiring
+from app.modules.listens import rollups
 from app.modules.listens.service import ListensService
 from app.modules.listens.wiring import build
 from app.settings import Settings, load
@@ -61,6 +63,19 @@ class Instance:
         self._read += page.events
         self._cursor = page.cursor
         return not page.events or self._read_on()
+
+    def follow(self) -> None:
+        """Let the roll-ups catch up with all that is written; any writing transaction of the server holds it back."""
+        [follower] = [each for each in self.wired.followers if each.name == rollups.NAME]
+        eventually(lambda: follower.catch_up() >= 0 and not self._is_behind())
+
+    def _is_behind(self) -> bool:
+        with self.database.begin() as session:
+            cursor = session.execute(
+                text("select cursor from feed_cursor where name = :name"), {"name": rollups.NAME}
+            ).scalar_one()
+            newest = session.execute(text("select max(position) from event")).scalar()
+        return newest is not None and int(cursor.split(":")[2]) < newest
 
     def kinds_told(self, listener_id: UUID) -> list[str]:
         return [type(event).__name__ for event in self.told(listener_id)]

@@ -103,9 +103,11 @@ def test_erasing_twice_is_no_error(own: Instance, listener: UUID) -> None:
 
 def test_the_popular_ones_are_counted_without_the_erased(own: Instance, listener: UUID) -> None:
     own.listens.submit(listener, [play(0, f"Only {listener}")])
+    own.follow()
     own.wired.tick()  # type: ignore[misc]
     assert any(str(listener) in each.title for each in own.listens.popular("recordings", 500))
     erase(own, listener)
+    own.follow()
     counter = Instance(own.settings, own.database).wired.tick
     counter()  # type: ignore[misc]
     assert not any(str(listener) in each.title for each in own.listens.popular("recordings", 500))
