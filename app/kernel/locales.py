@@ -7,6 +7,7 @@ in a table of a module, are marked by `N_` there and translated where they are s
 """
 
 import gettext as catalogs
+import inspect
 import io
 import re
 from contextvars import ContextVar
@@ -23,6 +24,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from flask.sansio.app import App
 from markupsafe import Markup
+
+from app.kernel.contract import DomainError
 
 TRANSLATIONS = Path(__file__).parents[1] / "translations"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
@@ -73,6 +76,15 @@ def ngettext(one: str, many: str, num: int, /, **values: Any) -> str:
 def pgettext(meaning: str, text: str, /, **values: Any) -> str:
     """Translate a text that has several meanings."""
     return _catalog(language()).pgettext(meaning, text) % _written(values)
+
+
+def said(error: DomainError) -> str:
+    """Return an error's message in the person's language; where its details have no translation, that of its kind."""
+    catalog = _catalog(language())
+    for text in (error.message, inspect.getdoc(type(error)) or ""):
+        if text and (translated := catalog.gettext(text)) != text:
+            return translated
+    return error.message
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -21,6 +21,8 @@ from app.kernel import context, locales
 from app.kernel.auth import clear_session_cookies, refresh_cookie, set_session_cookies
 from app.kernel.contract import DomainError, InvalidRequest
 from app.kernel.http import parse_form
+from app.kernel.locales import N_, said
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import look, notes
 from app.web.page import Answer, go, me, render
@@ -28,9 +30,9 @@ from app.web.parts import gather, part
 from app.web.session import Line, Secret, client_name
 
 SCOPE_WORDS: dict[Scope, str] = {
-    "scrobble": "send listens",
-    "read": "read your history and recommendations",
-    "write": "change playlists, love and hide",
+    "scrobble": N_("send listens"),
+    "read": N_("read your history and recommendations"),
+    "write": N_("change playlists, love and hide"),
 }
 
 
@@ -106,7 +108,7 @@ def add_tokens(bp: Blueprint, services: Services, account_page: Callable[..., st
     @bp.post("/account/tokens/<uuid:token_id>/revoke")
     def revoke_token(token_id: UUID) -> Answer:
         services.accounts.revoke_token(me(), token_id)
-        notes.add("The token is revoked. What uses it can't sign in any more.")
+        notes.add(_("The token is revoked. What uses it can't sign in any more."))
         return go(url_for("web.account", _anchor="tokens"))
 
 
@@ -114,13 +116,13 @@ def add_sessions(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.post("/account/sessions/<uuid:session_id>/end")
     def end_session(session_id: UUID) -> Answer:
         services.accounts.end_session(me(), session_id)
-        notes.add("That session has ended.")
+        notes.add(_("That session has ended."))
         return go(url_for("web.account", _anchor="sessions"))
 
     @bp.post("/account/sessions/end-all")
     def end_all_sessions() -> Answer:
         services.accounts.logout(refresh_token=refresh_cookie(), everywhere=True)
-        notes.add("You are signed out everywhere.")
+        notes.add(_("You are signed out everywhere."))
         answer = go(url_for("web.login"))
         clear_session_cookies(answer, settings)
         look.forget()
@@ -132,9 +134,9 @@ def add_sessions(bp: Blueprint, services: Services, settings: Settings) -> None:
         wanted = Preferences(timezone=form.timezone, is_public=form.is_public, theme=form.theme, language=form.language)
         try:
             look.remember(services.accounts.set_preferences(me(), wanted))
-            notes.add("Your preferences are saved.")
+            notes.add(_("Your preferences are saved."))
         except InvalidRequest as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return go(url_for("web.account", _anchor="preferences"))
 
 
@@ -148,10 +150,10 @@ def add_safety(bp: Blueprint, services: Services, settings: Settings, account_pa
         try:
             services.accounts.change_password(me(), form.current, form.new)
         except InvalidCredentials:
-            return refused("current", "This is not your current password.")
+            return refused("current", _("This is not your current password."))
         except WeakPassword as error:
             return refused("new", error.message)
-        notes.add("Your password is changed. Other sessions have ended.")
+        notes.add(_("Your password is changed. Other sessions have ended."))
         answer = go(url_for("web.account", _anchor="password"))
         renew(services, settings, answer, form.new)
         return answer
@@ -162,7 +164,7 @@ def add_safety(bp: Blueprint, services: Services, settings: Settings, account_pa
         try:
             factor = services.accounts.start_second_factor(me(), form.password)
         except InvalidCredentials:
-            return refused("factor", "This is not your password.")
+            return refused("factor", _("This is not your password."))
         return render("web/second_factor.html", factor=factor, trouble="")
 
     @bp.post("/account/second-factor/confirm")
@@ -172,9 +174,9 @@ def add_safety(bp: Blueprint, services: Services, settings: Settings, account_pa
             services.accounts.confirm_second_factor(me(), form.otp.replace(" ", ""))
         except InvalidCredentials:
             return render(
-                "web/second_factor.html", factor=None, trouble="That code does not fit. Try the next one."
+                "web/second_factor.html", factor=None, trouble=_("That code does not fit. Try the next one.")
             ), 422
-        notes.add("From now on, signing in also asks for a code.")
+        notes.add(_("From now on, signing in also asks for a code."))
         return go(url_for("web.account", _anchor="second-factor"))
 
     @bp.post("/account/second-factor/remove")
@@ -183,8 +185,8 @@ def add_safety(bp: Blueprint, services: Services, settings: Settings, account_pa
         try:
             services.accounts.remove_second_factor(me(), form.password)
         except InvalidCredentials:
-            return refused("factor", "This is not your password.")
-        notes.add("The second factor is removed.")
+            return refused("factor", _("This is not your password."))
+        notes.add(_("The second factor is removed."))
         return go(url_for("web.account", _anchor="second-factor"))
 
 
@@ -213,13 +215,13 @@ def add_farewell(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: DeleteForm = parse_form(DeleteForm)
         trouble = receipt = ""
         if form.name.casefold() != context.actor().name.casefold():
-            trouble = "That is not your name. Nothing was deleted."
+            trouble = _("That is not your name. Nothing was deleted.")
         else:
             try:
                 receipt = services.accounts.create_erasure_receipt(me())
                 services.accounts.delete_listener(me())
             except LastAdmin as error:
-                trouble = error.message
+                trouble = said(error)
         if trouble:
             return render("web/account_delete.html", summary=None, trouble=trouble), 422
         answer = go(url_for("web.gone", receipt=receipt))

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 from app.contracts.accounts import AuthorizationExpired, InvalidToken
 from app.contracts.services import Services
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 from app.web.page import Answer, me, render
 
@@ -40,7 +42,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     def consent() -> Answer:
         query: ConsentQuery = parse_query(ConsentQuery)
         token = query.token or services.accounts.start_authorization(query.api_key)
-        name = (request.referrer and urlsplit(request.referrer).netloc) or "An application"
+        name = (request.referrer and urlsplit(request.referrer).netloc) or _("An application")
         return render("web/consent.html", query=query, token=token, name=name[:80], host=host_of(query.cb))
 
     @bp.get("/api/auth")
@@ -54,9 +56,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             services.accounts.approve_authorization(me(), form.token, form.api_key, form.name.strip() or "application")
         except AuthorizationExpired as error:
-            trouble = error.message
+            trouble = said(error)
         except InvalidToken:
-            trouble = "This request was not made here, or is damaged. Begin again in the application."
+            trouble = _("This request was not made here, or is damaged. Begin again in the application.")
         back = with_token(form.cb, form.token) if host_of(form.cb) and not trouble else ""
         answer = render("web/consented.html", name=form.name, trouble=trouble, back=back, host=host_of(form.cb))
         return answer, 422 if trouble else 200

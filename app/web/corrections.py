@@ -25,7 +25,8 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
 from app.kernel.http import parse_form, parse_query
-from app.kernel.locales import plural
+from app.kernel.locales import gettext as _
+from app.kernel.locales import plural, said
 from app.settings import Settings
 from app.web import notes
 from app.web.page import Answer, back, go, me, render
@@ -95,10 +96,12 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             made = services.catalog.add_correction(form.scope, act_of(form))
         except (AlreadyCorrected, CircularCorrection, InvalidCorrection) as error:
-            return confirm_page(services, form, error.message), 422
-        whose = "for everyone" if made.scope == "everyone" else "for you"
+            return confirm_page(services, form, said(error)), 422
+        done = {"subject": made.subject, "outcome": made.outcome}
         notes.add(
-            f"Done, {whose}: {made.subject} → {made.outcome}.",
+            _("Done, for everyone: %(subject)s → %(outcome)s.", **done)
+            if made.scope == "everyone"
+            else _("Done, for you: %(subject)s → %(outcome)s.", **done),
             undo="/corrections/undo",
             fields={"correction_id": made.correction_id},
         )
@@ -108,7 +111,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     def undo_correction() -> Answer:
         form: UndoForm = parse_form(UndoForm)
         services.catalog.undo_correction(form.correction_id)
-        notes.add("Undone. It is shown as it was.")
+        notes.add(_("Undone. It is shown as it was."))
         return back("/account/corrections")
 
     @bp.get("/account/corrections")
@@ -178,23 +181,40 @@ def confirm_page(services: Services, wish: Wish, trouble: str = "") -> str:
 
 def words_for(wish: Wish, kind: Kind, item: Shown, target: Shown | None) -> list[str]:
     """Return in sentences what a correction will do."""
-    name = item.name if kind == "artists" else f"“{item.name}” by {item.artist}"
+    name = title_of(item, kind)
     match wish.what:
         case "merge" if target is not None:
-            other = target.name if kind == "artists" else f"“{target.name}” by {target.artist}"
-            said = [f"{name} is {other}: what was played as the one counts as the other, and is shown so."]
+            other = title_of(target, kind)
+            is_so = _(
+                "%(name)s is %(other)s: what was played as the one counts as the other, and is shown so.",
+                name=name,
+                other=other,
+            )
+            says = [is_so]
             if kind == "artists":
-                said.append(f"Recordings of the same title become one, under {other}.")
-            return said
+                says.append(_("Recordings of the same title become one, under %(other)s.", other=other))
+            return says
         case "rename":
-            return [f"{name} is shown as “{wish.name.strip()}”, wherever it is named."]
+            return [_("%(name)s is shown as “%(other)s”, wherever it is named.", name=name, other=wish.name.strip())]
         case "split":
             names = [line.strip() for line in wish.names.splitlines() if line.strip()]
-            credited = "each of them" if wish.credit == "all" else names[0] if names else "the first"
-            return [f"{name} is {plural(len(names), 'artist')}: {', '.join(names)}.", f"Plays count for {credited}."]
+            credited = _("each of them") if wish.credit == "all" else names[0] if names else _("the first of them")
+            return [
+                _(
+                    "%(name)s is %(artists)s: %(names)s.",
+                    name=name,
+                    artists=plural(len(names), "artist"),
+                    names=", ".join(names),
+                ),
+                _("Plays count for %(artist)s.", artist=credited),
+            ]
         case "reassign":
-            return [f"{name} is by {wish.name.strip()}: its plays count for them."]
-    return [f"{name} is corrected."]
+            return [_("%(name)s is by %(artist)s: its plays count for them.", name=name, artist=wish.name.strip())]
+    return [_("%(name)s is corrected.", name=name)]
+
+
+def title_of(item: Shown, kind: Kind) -> str:
+    return item.name if kind == "artists" else _("“%(title)s” by %(artist)s", title=item.name, artist=item.artist)
 
 
 def address_after(wish: Wish, act: Act) -> str:

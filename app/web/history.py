@@ -13,6 +13,7 @@ from app.contracts.listens import ListenNotFound, NewListen
 from app.contracts.services import Services
 from app.kernel.contract import InvalidRequest
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import look, notes
 from app.web.library import playable
@@ -75,10 +76,12 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             services.listens.delete_listen(me(), form.listened_at, form.recording_key)
         except ListenNotFound:
-            notes.add("That listen was gone already.")
+            notes.add(_("That listen was gone already."))
             return back("/history")
         fields = {name: request.form.get(name) for name in form.__struct_fields__ if name != "back"}
-        notes.add(f"{form.title} is no longer in your history.", undo="/history/restore", fields=fields)
+        notes.add(
+            _("%(title)s is no longer in your history.", title=form.title), undo="/history/restore", fields=fields
+        )
         return back("/history")
 
     @bp.post("/history/restore")
@@ -92,7 +95,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             duration_ms=form.duration_ms,
         )
         services.listens.submit(me(), [listen], client=form.client)
-        notes.add(f"{form.title} is back in your history.")
+        notes.add(_("%(title)s is back in your history.", title=form.title))
         return back("/history")
 
 

@@ -12,6 +12,8 @@ from app.contracts.imports import ENDED, MAX_CHUNK_BYTES, MAX_FILE_BYTES, Format
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.http import parse_form
+from app.kernel.locales import N_, said
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import look, notes
 from app.web.page import Answer, go, me, render
@@ -20,15 +22,15 @@ from app.web.parts import part
 CHUNK_BYTES = MAX_CHUNK_BYTES // 2
 FORM_BYTES = 100_000  # what a form with a file holds besides it
 FORMATS: dict[Format, str] = {
-    "auto": "Find out by itself",
-    "listenbrainz": "ListenBrainz, or another Segue",
+    "auto": N_("Find out by itself"),
+    "listenbrainz": N_("ListenBrainz, or another Segue"),
     "spotify": "Spotify",
     "lastfm": "Last.fm",
     "youtube": "YouTube Music",
     "maloja": "Maloja",
     "koito": "Koito",
     "rockbox": "Rockbox, .scrobbler.log",
-    "itunes": "Apple Music or iTunes library",
+    "itunes": N_("Apple Music or iTunes library"),
     "tsv": "A table (TSV)",
 }
 
@@ -64,7 +66,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: UploadForm = parse_form(UploadForm)
         file = request.files.get("file")
         if file is None or not file.filename:
-            notes.add("Choose a file first.", tone="problem")
+            notes.add(_("Choose a file first."), tone="problem")
             return go(url_for("web.imports"))
         size = file.stream.seek(0, 2)
         file.stream.seek(0)
@@ -76,7 +78,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
                     services.listens.add_import_data(me(), begun.import_id, offset, data)
                     offset += len(data)
         except (ImportTooLarge, ImportConflict) as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return go(url_for("web.imports"))
 
     @bp.post("/account/imports/<uuid:import_id>/start")
@@ -105,7 +107,7 @@ def after(act: object, import_id: UUID) -> Answer:
     try:
         act(me(), import_id)  # type: ignore[operator]
     except ImportConflict as error:
-        notes.add(error.message, tone="problem")
+        notes.add(said(error), tone="problem")
     return go(url_for("web.imports"))
 
 

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 from app.contracts.playlists import Library, LibraryFailed, LibraryNotConnected, LibraryRefused
 from app.contracts.services import Services
 from app.kernel.http import parse_form
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 from app.web import notes
 from app.web.page import Answer, go, me, render
@@ -51,8 +53,8 @@ def add_connection(bp: Blueprint, services: Services) -> None:
             )
         except LibraryRefused as error:
             found = part(partial(services.playlists.get_library, me()))
-            return render("web/library.html", library=found, form=form, trouble=sentence(error.message)), 422
-        notes.add("Connected. Your library is being read now.")
+            return render("web/library.html", library=found, form=form, trouble=sentence(said(error))), 422
+        notes.add(_("Connected. Your library is being read now."))
         return go(url_for("web.library"))
 
     @bp.get("/account/library/progress")
@@ -73,7 +75,7 @@ def add_connection(bp: Blueprint, services: Services) -> None:
     @bp.post("/account/library/disconnect")
     def disconnect_library() -> Answer:
         services.playlists.disconnect_library(me())
-        notes.add("Your library is disconnected. What was pushed to it stays there.")
+        notes.add(_("Your library is disconnected. What was pushed to it stays there."))
         return go(url_for("web.library"))
 
 
@@ -81,7 +83,7 @@ def add_acts(bp: Blueprint, services: Services) -> None:
     @bp.post("/account/library/sync")
     def sync_library() -> Answer:
         services.playlists.sync_library(me())
-        notes.add("Your library is being read again.")
+        notes.add(_("Your library is being read again."))
         return go(url_for("web.library"))
 
     @bp.post("/account/library/weekly")
@@ -89,9 +91,9 @@ def add_acts(bp: Blueprint, services: Services) -> None:
         form: WeeklyForm = parse_form(WeeklyForm)
         changed = services.playlists.set_auto_push(me(), form.pushes_weekly)
         notes.add(
-            "Each week's mix is pushed to your library from now on."
+            _("Each week's mix is pushed to your library from now on.")
             if changed.pushes_weekly
-            else "Weekly mixes are not pushed by themselves any more."
+            else _("Weekly mixes are not pushed by themselves any more.")
         )
         return go(url_for("web.library"))
 
@@ -99,11 +101,11 @@ def add_acts(bp: Blueprint, services: Services) -> None:
     def push_playlist(playlist_id: UUID) -> Answer:
         try:
             report = services.playlists.push_playlist(me(), playlist_id)
-            notes.add(
-                f"{report.matched} of {report.total} matched." + ("" if report.remote_id else " Nothing to push.")
-            )
+            notes.add(_("%(matched)s of %(total)s matched.", matched=report.matched, total=report.total))
+            if not report.remote_id:
+                notes.add(_("There was nothing to push."))
         except (LibraryFailed, LibraryNotConnected) as error:
-            notes.add(sentence(error.message), tone="problem")
+            notes.add(sentence(said(error)), tone="problem")
         return go(url_for("web.playlist", playlist_id=playlist_id))
 
 

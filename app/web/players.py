@@ -13,6 +13,7 @@ from app.contracts.accounts import ALL_SCOPES, Scope, TokenRequest
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import N_
 from app.settings import Settings
 from app.web.page import Answer, me, render
 from app.web.parts import gather, part
@@ -36,52 +37,52 @@ PLAYERS = (
     Player(
         "navidrome",
         "Navidrome",
-        "In Navidrome's environment or navidrome.toml; then paste the token under Personal, ListenBrainz.",
-        (("", 'ND_LISTENBRAINZ_BASEURL="{url}/1/"'), ("Token", TOKEN)),
+        N_("In Navidrome's environment or navidrome.toml; then paste the token under Personal, ListenBrainz."),
+        (("", 'ND_LISTENBRAINZ_BASEURL="{url}/1/"'), (N_("Token"), TOKEN)),
     ),
     Player(
         "web-scrobbler",
         "Web Scrobbler",
-        "The browser extension: options, accounts, ListenBrainz, its properties.",
-        (("API URL", "{url}/1/submit-listens"), ("Token", TOKEN)),
+        N_("The browser extension: options, accounts, ListenBrainz, its properties."),
+        ((N_("API URL"), "{url}/1/submit-listens"), (N_("Token"), TOKEN)),
     ),
     Player(
         "pano",
         "Pano Scrobbler",
-        "On Android and the desktop: add an account, custom ListenBrainz.",
-        (("API URL", "{url}/"), ("Token", TOKEN)),
+        N_("On Android and the desktop: add an account, custom ListenBrainz."),
+        ((N_("API URL"), "{url}/"), (N_("Token"), TOKEN)),
         ALL_SCOPES,
     ),
     Player(
         "mpdscribble",
         "mpdscribble (MPD)",
-        "In mpdscribble.conf.",
+        N_("In mpdscribble.conf."),
         (("", "[segue]\nurl = {url}/\nusername = {name}\npassword = {token}\njournal = /var/cache/mpdscribble/segue"),),
     ),
     Player(
         "mopidy",
         "Mopidy",
-        "Mopidy-Listenbrainz speaks https only: Segue needs to be behind TLS. In mopidy.conf.",
+        N_("Mopidy-Listenbrainz speaks https only: Segue needs to be behind TLS. In mopidy.conf."),
         (("", "[listenbrainz]\nenabled = true\nurl = {host}\ntoken = {token}"),),
         ALL_SCOPES,
     ),
     Player(
         "multi-scrobbler",
         "multi-scrobbler",
-        "A client of the kind ListenBrainz, by its environment.",
+        N_("A client of the kind ListenBrainz, by its environment."),
         (("", "LZ_URL={url}\nLZ_TOKEN={token}\nLZ_USER={name}"),),
         ALL_SCOPES,
     ),
     Player(
         "jellyfin",
-        "Jellyfin, Plex, Emby and others",
-        "Their ListenBrainz plugins ask for an address and a token.",
-        (("Address", "{url}"), ("Token", TOKEN)),
+        N_("Jellyfin, Plex, Emby and others"),
+        N_("Their ListenBrainz plugins ask for an address and a token."),
+        ((N_("Address"), "{url}"), (N_("Token"), TOKEN)),
     ),
     Player(
         "rockbox",
-        "Rockbox, with QTScrobbler",
-        "In qtscrob.conf; or bring the .scrobbler.log itself under “Bring your history”.",
+        N_("Rockbox, with QTScrobbler"),
+        N_("In qtscrob.conf; or bring the .scrobbler.log itself under “Bring your history”."),
         (
             (
                 "",
@@ -92,20 +93,20 @@ PLAYERS = (
     ),
     Player(
         "lastfm",
-        "Anything for Last.fm with an address of its own",
-        "GNU FM and Libre.fm settings, Strawberry, Audacious, foobar2000 and the like. The token is the password.",
+        N_("Anything for Last.fm with an address of its own"),
+        N_("GNU FM and Libre.fm settings, Strawberry, Audacious, foobar2000 and the like. The token is the password."),
         (
-            ("Web service (2.0)", "{url}/2.0/"),
-            ("Submissions (1.2)", "{url}/"),
-            ("Name", "{name}"),
-            ("Password", TOKEN),
+            (N_("Web service (2.0)"), "{url}/2.0/"),
+            (N_("Submissions (1.2)"), "{url}/"),
+            (N_("Name"), "{name}"),
+            (N_("Password"), TOKEN),
         ),
         ALL_SCOPES,
     ),
     Player(
         "python",
-        "A script of your own, in Python",
-        "With liblistenbrainz.",
+        N_("A script of your own, in Python"),
+        N_("With liblistenbrainz."),
         (
             (
                 "",

@@ -12,6 +12,8 @@ from app.contracts.playlists import EditConflict, Format, InvalidPlaylist, NewEn
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 from app.web import notes
 from app.web.library import playable, server_name
@@ -96,7 +98,7 @@ def add_lists(bp: Blueprint, services: Services) -> None:
         try:
             made = services.playlists.create_playlist(me(), form.name.strip(), entries=entries)
         except InvalidPlaylist as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
             return go(url_for("web.playlists"))
         return go(url_for("web.playlist", playlist_id=made.playlist_id))
 
@@ -146,9 +148,9 @@ def add_lists(bp: Blueprint, services: Services) -> None:
             services.playlists.edit_playlist(
                 playlist_id, name=form.name.strip(), description=form.description.strip(), is_public=form.is_public
             )
-            notes.add("Saved.")
+            notes.add(_("Saved."))
         except InvalidPlaylist as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return go(url_for("web.playlist", playlist_id=playlist_id))
 
     @bp.get("/playlists/<uuid:playlist_id>/delete")
@@ -161,7 +163,7 @@ def add_lists(bp: Blueprint, services: Services) -> None:
     @bp.post("/playlists/<uuid:playlist_id>/delete")
     def delete_playlist(playlist_id: UUID) -> Answer:
         services.playlists.delete_playlist(playlist_id)
-        notes.add("The playlist is deleted.")
+        notes.add(_("The playlist is deleted."))
         return go(url_for("web.playlists"))
 
 
@@ -172,9 +174,9 @@ def add_entries(bp: Blueprint, services: Services) -> None:
         entry = NewEntry(form.artist.strip(), form.title.strip(), form.release.strip() or None, form.duration_ms)
         try:
             changed = services.playlists.add_entries(playlist_id, [entry], form.position)
-            notes.add(f"{entry.title} is in “{changed.name}” now.")
+            notes.add(_("%(title)s is in “%(playlist)s” now.", title=entry.title, playlist=changed.name))
         except InvalidPlaylist as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return back(url_for("web.playlist", playlist_id=playlist_id))
 
     @bp.post("/playlists/<uuid:playlist_id>/move")
@@ -183,7 +185,7 @@ def add_entries(bp: Blueprint, services: Services) -> None:
         try:
             services.playlists.move_entry(playlist_id, form.source, max(0, form.target), form.revision)
         except (EditConflict, InvalidPlaylist) as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return go(url_for("web.playlist", playlist_id=playlist_id, _anchor=f"entry-{max(0, form.target)}"))
 
     @bp.post("/playlists/<uuid:playlist_id>/remove")
@@ -193,7 +195,7 @@ def add_entries(bp: Blueprint, services: Services) -> None:
         try:
             services.playlists.remove_entry(playlist_id, form.position, form.revision)
         except (EditConflict, InvalidPlaylist) as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
             return go(here)
         fields = {
             "artist": form.artist,
@@ -202,5 +204,7 @@ def add_entries(bp: Blueprint, services: Services) -> None:
             "duration_ms": form.duration_ms,
             "position": form.position,
         }
-        notes.add(f"{form.title or 'The entry'} is taken out.", undo=f"{here}/entries", fields=fields)
+        notes.add(
+            _("%(title)s is taken out.", title=form.title or _("The entry")), undo=f"{here}/entries", fields=fields
+        )
         return go(here)

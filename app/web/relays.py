@@ -11,7 +11,8 @@ from app.contracts.listens import InvalidRelay, Relay, RelayDirection, RelayNotF
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form
-from app.kernel.locales import plural
+from app.kernel.locales import N_, plural, said
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import notes
 from app.web.page import Answer, go, me, render
@@ -20,11 +21,11 @@ from app.web.parts import part
 Text = Annotated[str, Meta(max_length=500)]
 
 SERVICES: dict[str, RelayService] = {"listenbrainz": "listenbrainz", "lastfm": "lastfm", "segue": "segue"}
-NAMES = {"listenbrainz": "ListenBrainz", "lastfm": "Last.fm", "segue": "Another Segue"}
+NAMES = {"listenbrainz": "ListenBrainz", "lastfm": "Last.fm", "segue": N_("Another Segue")}
 DIRECTIONS = {
-    "push": "Send my new listens there",
-    "pull": "Fetch my new listens from there",
-    "both": "Both",
+    "push": N_("Send my new listens there"),
+    "pull": N_("Fetch my new listens from there"),
+    "both": N_("Both"),
 }
 
 
@@ -51,16 +52,21 @@ class State(NamedTuple):
 
 def state_of(relay: Relay) -> State:
     if relay.paused:
-        return State("away", f"It waits for you: {NAMES[relay.service]} says “{relay.paused}”.")
+        return State(
+            "away",
+            _("It waits for you: %(service)s says “%(why)s”.", service=_(NAMES[relay.service]), why=relay.paused),
+        )
     if not relay.is_enabled:
-        return State("pause", "You paused it.")
+        return State("pause", _("You paused it."))
     if relay.push_error or relay.pull_error:
-        return State("away", f"It is tried again by itself. Last trouble: {relay.push_error or relay.pull_error}")
+        return State(
+            "away", _("It is tried again by itself. Last trouble: %(why)s", why=relay.push_error or relay.pull_error)
+        )
     if relay.waiting:
-        return State("history", f"{plural(relay.waiting, 'listen')} on the way.")
+        return State("history", _("On the way: %(listens)s.", listens=plural(relay.waiting, "listen")))
     if relay.push_done_at or relay.pull_done_at:
-        return State("done", "It works.")
-    return State("history", "Connected; nothing has been sent or fetched yet.")
+        return State("done", _("It works."))
+    return State("history", _("Connected; nothing has been sent or fetched yet."))
 
 
 def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
@@ -80,7 +86,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.post("/account/relays/<uuid:relay_id>/remove")
     def remove_relay(relay_id: UUID) -> Answer:
         services.listens.remove_relay(me(), relay_id)
-        notes.add("The connection is removed.")
+        notes.add(_("The connection is removed."))
         return go(url_for("web.relays"))
 
 
@@ -134,14 +140,14 @@ def add_acts(bp: Blueprint, services: Services) -> None:
     @bp.post("/account/relays/<uuid:relay_id>/retry")
     def retry_relay(relay_id: UUID) -> Answer:
         services.listens.retry_relay(me(), relay_id)
-        notes.add("It is tried again now.")
+        notes.add(_("It is tried again now."))
         return go(url_for("web.relays"))
 
     @bp.post("/account/relays/<uuid:relay_id>/pause")
     def pause_relay(relay_id: UUID) -> Answer:
         services.listens.set_relay(me(), relay_id, is_enabled=False)
         notes.add(
-            "It is paused. What you play meanwhile is not sent later.",
+            _("It is paused. What you play meanwhile is not sent later."),
             undo=url_for("web.resume_relay", relay_id=relay_id),
         )
         return go(url_for("web.relays"))
@@ -149,7 +155,7 @@ def add_acts(bp: Blueprint, services: Services) -> None:
     @bp.post("/account/relays/<uuid:relay_id>/resume")
     def resume_relay(relay_id: UUID) -> Answer:
         services.listens.set_relay(me(), relay_id, is_enabled=True)
-        notes.add("It goes on.")
+        notes.add(_("It goes on."))
         return go(url_for("web.relays"))
 
     @bp.post("/account/relays/<uuid:relay_id>/credential")
@@ -159,5 +165,5 @@ def add_acts(bp: Blueprint, services: Services) -> None:
             services.listens.set_relay(me(), relay_id, credential=form.credential)
             test(services, relay_id)
         except InvalidRelay as error:
-            notes.add(error.message, tone="problem")
+            notes.add(said(error), tone="problem")
         return go(url_for("web.relays"))

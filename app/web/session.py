@@ -22,6 +22,8 @@ from app.kernel import context
 from app.kernel.auth import clear_session_cookies, refresh_cookie, safe_next, set_session_cookies
 from app.kernel.contract import DomainError
 from app.kernel.http import parse_form
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 from app.web import look, notes
 from app.web.page import Answer, go, render
@@ -78,7 +80,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             try:
                 services.accounts.logout(refresh_token=refresh_cookie())
             except DomainError:
-                notes.add("Signed out in this browser. The server will forget the session when it expires.")
+                notes.add(_("Signed out in this browser. The server will forget the session when it expires."))
         answer = go(url_for("web.login"))
         clear_session_cookies(answer, settings)
         look.forget()
@@ -101,14 +103,22 @@ def add_login(bp: Blueprint, services: Services, settings: Settings) -> None:
                 form.name, form.password, form.otp.replace(" ", ""), client_name(), request.remote_addr or ""
             )
         except SecondFactorRequired:
-            ask = "Now the code from your authenticator, with the password once more."
+            ask = _("Now the code from your authenticator, with the password once more.")
             return login_page(form, Trouble(ask, "otp"), asks_otp=True), 401
         except InvalidCredentials:
-            wrong = "That name and password do not go together." + (" Or the code was not right." if form.otp else "")
+            wrong = (
+                _("That name and password do not go together. Or the code was not right.")
+                if form.otp
+                else _("That name and password do not go together.")
+            )
             return login_page(form, Trouble(wrong, "password"), asks_otp=bool(form.otp)), 401
         except LoginThrottled as error:
             wait = int(error.details.get("retry_after_s", 0))
-            text = "Too many attempts for now." + (f" Try again in {wait} seconds." if wait else " Wait a little.")
+            text = (
+                _("Too many attempts for now. Try again in %(wait)s seconds.", wait=wait)
+                if wait
+                else _("Too many attempts for now. Wait a little.")
+            )
             return login_page(form, Trouble(text)), 429
         return signed_in(tokens, settings, safe_next(form.next))
 
@@ -138,11 +148,11 @@ def add_registration(bp: Blueprint, services: Services, settings: Settings) -> N
         try:
             services.accounts.register(form.name, form.password, form.invitation)
         except (NameTaken, InvalidName) as error:
-            trouble = Trouble(error.message, "name")
+            trouble = Trouble(said(error), "name")
         except WeakPassword as error:
-            trouble = Trouble(error.message, "password")
+            trouble = Trouble(said(error), "password")
         except (RegistrationClosed, InvalidToken) as error:
-            trouble = Trouble(error.message)
+            trouble = Trouble(said(error))
         else:
             tokens = services.accounts.login(form.name, form.password, "", client_name(), request.remote_addr or "")
             return signed_in(tokens, settings, url_for("web.home"))
@@ -158,10 +168,10 @@ def add_registration(bp: Blueprint, services: Services, settings: Settings) -> N
         try:
             services.accounts.reset_password(form.code, form.password)
         except WeakPassword as error:
-            trouble = Trouble(error.message, "password")
+            trouble = Trouble(said(error), "password")
         except InvalidToken as error:
-            trouble = Trouble(error.message)
+            trouble = Trouble(said(error))
         else:
-            notes.add("Your new password is set. Sign in with it.")
+            notes.add(_("Your new password is set. Sign in with it."))
             return go(url_for("web.login"))
         return render("web/reset.html", code=form.code, trouble=trouble), 422

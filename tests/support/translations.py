@@ -4,6 +4,9 @@ It fails on texts that are missing from a catalog, untranslated, no longer used,
 plain text in a template that nobody could translate.
 """
 
+import importlib
+import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +16,9 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+
+import app.contracts
+from app.kernel.contract import DomainError
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGS = ROOT / "app" / "translations"
@@ -25,6 +31,7 @@ OPTIONS = {
 # `n | plural("play")` in a template and plural(n, "play") in Python name two texts at once
 PLURAL = re.compile(r"""plural\((?:[^"'()]*(?:\([^()]*\))?[^"'()]*,\s*)?"(?P<one>[^"]+)"(?:,\s*"(?P<many>[^"]+)")?\)""")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
+UNSEEN = frozenset({"contract_mismatch"})  # errors of the program, for its logs
 TAG = re.compile(r"</?\w[^>]*>")
 
 
@@ -39,6 +46,11 @@ def used() -> Catalog:
         for match in PLURAL.finditer(file.read_text()):
             one, many = match["one"], match["many"] or match["one"] + "s"
             found.add((f"%(num)s {one}", f"%(num)s {many}"))
+    for module in pkgutil.iter_modules(app.contracts.__path__, "app.contracts."):
+        importlib.import_module(module.name)
+    for error in DomainError.by_code.values():
+        if error.__module__.startswith("app.") and error.code not in UNSEEN:
+            found.add(inspect.getdoc(error) or "")
     return found
 
 
