@@ -121,7 +121,7 @@ def add_new(bp: Blueprint, services: Services) -> None:
                 me(), SERVICES[service], form.address, form.user_name, form.credential, form.direction, options
             )
         except InvalidRelay as error:
-            return new_page(service, form, error.message), 422
+            return new_page(service, form, said(error)), 422
         test(services, made.relay_id)
         return go(url_for("web.relays"))
 

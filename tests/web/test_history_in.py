@@ -63,7 +63,7 @@ def test_a_history_is_looked_at_taken_over_and_taken_out(scripts: bool, site: Si
     page.get_by_role("button", name="Take it over").click()
     expect(page.get_by_role("button", name="Take it over")).to_have_count(0)
     work(site)
-    see(page, "20 listens taken", scripts=scripts)
+    see(page, "Taken: 20 listens", scripts=scripts)
     report = page.get_by_role("link", name="Report, row by row").get_attribute("href")
     cookie = {"Cookie": f"segue_access={person.token}"}
     reply = urllib3.request("GET", site.base_url + str(report), headers=cookie)

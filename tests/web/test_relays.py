@@ -34,7 +34,7 @@ def test_a_service_is_connected_paused_and_removed(scripts: bool, site: Site, vi
             played = NewListen(datetime.now(UTC) - timedelta(minutes=1), "Ada", "Song")
             site.stack.services.listens.submit(person.listener_id, [played])
         page.reload()
-        expect(page.get_by_text("1 listen on the way")).to_be_visible()
+        expect(page.get_by_text("On the way: 1 listen")).to_be_visible()
         advance(site)
         page.reload()
         expect(page.get_by_text("It works.", exact=True)).to_be_visible()
