@@ -33,6 +33,13 @@ class NewListen(Struct, frozen=True):
     client: str | None = None  # where one batch holds the listens of several
 
 
+class ListenId(Struct, frozen=True):
+    """Names one listen of a listener."""
+
+    listened_at: datetime
+    recording_key: UUID
+
+
 class Rejection(Struct, frozen=True):
     index: int
     reason: str
@@ -355,12 +362,15 @@ class Listens(Imports, Protocol):
         search: str = "",
         is_nearest_after: bool = False,
         offset: int = 0,
+        artist_key: UUID | None = None,
+        client: str | None = None,
     ) -> ListenPage:
         """Listens older than `before` and newer than `after`, newest first, 1 to 1000 of them.
 
         Both are ISO 8601, UNIX seconds, or a page's `next`: paging is stable while listens arrive. Where more fit, the
         newest are given, or with `is_nearest_after` those just after `after` (without a `next`). `offset`, up to a
-        million, passes over some, for protocols that page by number. Raises InvalidRange.
+        million, passes over some, for protocols that page by number. `search` looks in artist, title and release;
+        `artist_key` and `client` leave those of one artist, or that one client sent. Raises InvalidRange.
         """
 
     @query(access=Access.OWNER)
@@ -394,6 +404,20 @@ class Listens(Imports, Protocol):
     @command(access=Access.OWNER)
     def delete_listen(self, listener_id: UUID, listened_at: datetime, recording_key: UUID) -> None:
         """Delete one listen. Raises ListenNotFound."""
+
+    @command(access=Access.OWNER, idempotent=True, timeout=10)
+    def delete_listens(self, listener_id: UUID, which: list[ListenId]) -> list[NewListen]:
+        """Delete up to 1000 listens and return them, to be submitted again; those that are gone are passed over.
+
+        Raises BatchTooLarge.
+        """
+
+    @command(access=Access.OWNER)
+    def edit_listen(self, listener_id: UUID, which: ListenId, listen: NewListen) -> NewListen:
+        """Say that a listen was another one: of another recording or release, at another time. Returns what it was.
+
+        What else its client told stays. Raises ListenNotFound, InvalidListen.
+        """
 
     @command(access=Access.OWNER, idempotent=True)
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:

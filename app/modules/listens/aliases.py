@@ -150,6 +150,18 @@ def sources(session: Session, listener_id: UUID, kind: Kind, key: UUID) -> list[
     return sorted(found if any(row.from_key == key for row in rows) else {key, *found})
 
 
+def credited(session: Session, listener_id: UUID, artist_keys: list[UUID]) -> dict[str, list[UUID]]:
+    """Return the keys of recordings that corrections give to artists, and of all that they gave to somebody."""
+    rows = session.execute(
+        text(f"select from_key, artist_key from {seen('recordings')} a where artist_key is not null"),  # noqa: S608
+        {"listener": listener_id},
+    ).all()
+    return {
+        "given": [row.from_key for row in rows if row.artist_key in artist_keys],
+        "moved": [row.from_key for row in rows],
+    }
+
+
 def show(session: Session, listener_id: UUID, listens: list[Listen]) -> list[Listen]:
     """Return listens under the names and keys that they are shown as; `sent` says what they were sent as."""
     if not listens or not exist(session, listener_id):

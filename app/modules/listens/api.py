@@ -15,6 +15,7 @@ from app.contracts.listens import (
     Feedback,
     InvalidRange,
     Kind,
+    ListenId,
     ListenPage,
     NewListen,
     PopularItem,
@@ -67,6 +68,8 @@ class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[str, Meta(max_length=100)] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 25
     search: Annotated[str, Meta(max_length=200)] = ""
+    artist: UUID | None = None
+    client: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class StatisticsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
@@ -147,7 +150,10 @@ def submit(services: Services, *, body: Submission) -> SubmitResult:
 
 
 def _listen(raw: Any) -> NewListen:
-    given = msgspec.convert(raw, PublicListen)
+    return _new(msgspec.convert(raw, PublicListen))
+
+
+def _new(given: PublicListen) -> NewListen:
     fields = {name: getattr(given, name) for name in given.__struct_fields__}
     return NewListen(**{**fields, "listened_at": _in_utc(_time(given.listened_at))})
 
@@ -168,7 +174,15 @@ def _time(said: int | float | str) -> datetime:
 @api.route("GET", "/listens", query=HistoryQuery, returns=ListenPage)
 def history(services: Services, *, query: HistoryQuery) -> ListenPage:
     """One's own listens, newest first; `next` of an answer is `before` of the next."""
-    return services.listens.history(me(), query.before, query.after, query.limit, query.search)
+    return services.listens.history(
+        me(),
+        query.before,
+        query.after,
+        query.limit,
+        query.search,
+        artist_key=query.artist,
+        client=query.client,
+    )
 
 
 @api.route("DELETE", "/listens/<listened_at>/<uuid:recording>")
@@ -176,6 +190,16 @@ def delete(services: Services, *, listened_at: str, recording: UUID) -> None:
     """Delete a listen."""
     try:
         services.listens.delete_listen(me(), _in_utc(_time(listened_at)), recording)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+@api.route("PUT", "/listens/<listened_at>/<uuid:recording>", body=PublicListen)
+def edit(services: Services, *, listened_at: str, recording: UUID, body: PublicListen) -> None:
+    """Say that a listen was another one: of another recording or release, or at another time."""
+    try:
+        which = ListenId(_in_utc(_time(listened_at)), recording)
+        services.listens.edit_listen(me(), which, _new(body))
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
 

@@ -1,5 +1,6 @@
 """Reading listens back: pages by key, so that they stay put while new listens arrive."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import InvalidRange, Listen, ListenPage
 from app.kernel.db import literal
-from app.modules.listens import aliases
+from app.modules.listens import aliases, plays, rollups
 
 SMALLEST = UUID(int=0)
 GREATEST = UUID(int=(1 << 128) - 1)
@@ -23,7 +24,7 @@ PAGE = """
       and (listened_at, recording_key) < (cast(:before_at as timestamptz), cast(:before_key as uuid))
       and (listened_at, recording_key) > (cast(:after_at as timestamptz), cast(:after_key as uuid))
       and duplicate_of is null
-      {search}
+      {wanted}
     order by listened_at {order}, recording_key {order}
     limit :limit
     offset :offset
@@ -36,13 +37,36 @@ COUNT = """
       and (listened_at, recording_key) > (cast(:after_at as timestamptz), cast(:after_key as uuid))
       and duplicate_of is null
 """
+# Of an item that is played often the next page is near; of a rare one it may be anywhere, and the key is in the index.
+FIND = """
+    with {plays}
+    select distinct recording_key, release_key
+    from plays
+    where true {wanted}
+    limit :most
+"""
+FOUND = "and recording_key = any(:found) and coalesce(release_key, :no_release) = any(:found_releases)"
 SEARCH = """
       and (artist ilike :search or title ilike :search or release ilike :search
            or recording_key = any(:recordings) or artist_key = any(:artists))
 """
+OF_ARTIST = """
+      and (artist_key = any(:of_artists) and recording_key <> all(cast(:moved as uuid[]))
+           or recording_key = any(cast(:given as uuid[])))
+"""
+MOST_FOUND = 3000  # beyond it a page is filled by looking from row to row
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which listens: with a text in artist, title or release; of an artist; from a client."""
+
+    search: str = ""
+    artist_key: UUID | None = None
+    client: str | None = None
 
 
 def page(
@@ -51,30 +75,60 @@ def page(
     before: str | None,
     after: str | None,
     limit: int,
-    search: str,
+    wanted: Wanted,
     *,
     is_nearest_after: bool = False,
     offset: int = 0,
 ) -> ListenPage:
     """Return a page, newest first. Raises InvalidRange."""
-    escaped = literal(search)
-    named: dict[Any, Any] = aliases.named(session, listener_id, f"%{escaped}%") if search else {}
+    conditions, values = _conditions(session, listener_id, wanted)
     order = "asc" if is_nearest_after else "desc"
     rows = session.execute(
-        text(PAGE.format(search=SEARCH if search else "", order=order)),
-        {
-            **_span(listener_id, before, after),
-            "search": f"%{escaped}%",
-            **named,
-            "limit": limit + 1,
-            "offset": offset,
-        },
+        text(PAGE.format(wanted=conditions, order=order)),
+        {**_span(listener_id, before, after), **values, "limit": limit + 1, "offset": offset},
     ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     if is_nearest_after:
         return ListenPage(aliases.show(session, listener_id, listens[::-1]), None)
     following = f"{listens[-1].listened_at.timestamp():.6f}~{listens[-1].recording_key}" if len(rows) > limit else None
     return ListenPage(aliases.show(session, listener_id, listens), following)
+
+
+def _conditions(session: Session, listener_id: UUID, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """Return what a page's rows must fulfil, as SQL, and its values."""
+    by_names, values = [], dict[str, Any]()
+    if wanted.search:
+        pattern = f"%{literal(wanted.search)}%"
+        by_names.append(SEARCH)
+        values |= {"search": pattern, **{str(k): v for k, v in aliases.named(session, listener_id, pattern).items()}}
+    if wanted.artist_key:
+        by_names.append(OF_ARTIST)
+        sources = aliases.sources(session, listener_id, "artists", wanted.artist_key)
+        values |= {"of_artists": sources, **aliases.credited(session, listener_id, sources)}
+    conditions = " ".join(by_names)
+    if by_names and (found := _items(session, listener_id, conditions, values)) is not None:
+        conditions, values = FOUND, found
+    if wanted.client is not None:
+        conditions += " and client = :client"
+        values["client"] = wanted.client
+    return conditions, values
+
+
+def _items(session: Session, listener_id: UUID, conditions: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the keys of what a listener played that fulfils conditions; None where that is too much to name."""
+    played = plays.of(session, listener_id, None, None)
+    rows = session.execute(
+        text(FIND.format(plays=played.statement, wanted=conditions)),
+        {**played.values, **values, "most": MOST_FOUND + 1},
+    ).all()
+    if len(rows) > MOST_FOUND:
+        return None
+    releases = {row.release_key for row in rows}
+    return {
+        "found": list({row.recording_key for row in rows}),
+        "found_releases": list(releases),
+        "no_release": rollups.NO_RELEASE,
+    }
 
 
 def count(session: Session, listener_id: UUID, before: str | None, after: str | None) -> int:

@@ -21,6 +21,7 @@ from app.contracts.listens import (
     InvalidRange,
     Kind,
     ListenerListens,
+    ListenId,
     ListenNotFound,
     ListenPage,
     ListensEvent,
@@ -43,6 +44,7 @@ from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
 from app.modules.listens import (
     aliases,
+    edits,
     feedback,
     history,
     imports,
@@ -152,11 +154,14 @@ class ListensService(ImportsPart, RelaysPart):
         search: str = "",
         is_nearest_after: bool = False,
         offset: int = 0,
+        artist_key: UUID | None = None,
+        client: str | None = None,
     ) -> ListenPage:
         _check_page(limit, offset)
+        wanted = history.Wanted(search, artist_key, client)
         with self.database.begin() as session:
             return history.page(
-                session, listener_id, before, after, limit, search, is_nearest_after=is_nearest_after, offset=offset
+                session, listener_id, before, after, limit, wanted, is_nearest_after=is_nearest_after, offset=offset
             )
 
     def count(self, listener_id: UUID, before: str | None = None, after: str | None = None) -> int:
@@ -199,6 +204,16 @@ class ListensService(ImportsPart, RelaysPart):
             raise ListenNotFound from None
         with self.database.begin() as session:
             log.delete(session, listener_id, at, aliases.stored_key(session, listener_id, at, recording_key))
+
+    def delete_listens(self, listener_id: UUID, which: list[ListenId]) -> list[NewListen]:
+        if len(which) > MAX_BATCH:
+            raise BatchTooLarge
+        with self.database.begin() as session:
+            return edits.delete(session, listener_id, which)
+
+    def edit_listen(self, listener_id: UUID, which: ListenId, listen: NewListen) -> NewListen:
+        with self.database.begin() as session:
+            return edits.edit(session, listener_id, which, listen, self.clock())
 
     def set_feedback(self, listener_id: UUID, kind: Kind, key: UUID, value: int) -> None:
         if value not in {-1, 0, 1}:

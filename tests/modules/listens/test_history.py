@@ -186,7 +186,7 @@ def test_a_page_comes_from_the_index_in_its_order(own: Instance, crowd: UUID, da
     before = START + timedelta(days=740 - days_ago) if days_ago else LATEST
     with own.database.begin() as session:
         plan = session.execute(
-            text("explain (format json, analyze, buffers) " + PAGE.format(search=search, order="desc")),
+            text("explain (format json, analyze, buffers) " + PAGE.format(wanted=search, order="desc")),
             {
                 "listener": crowd,
                 "before_at": before,
