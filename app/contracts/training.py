@@ -16,7 +16,11 @@ FINAL_STATES: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
 
 
 class Snapshot(Struct, frozen=True):
-    """An immutable copy of what was played, by pseudonym; `snapshot_id` is the hash of its manifest."""
+    """An immutable copy of what was played, by pseudonym; `snapshot_id` is the hash of its manifest.
+
+    `new_bytes` were written for it, the rest it shares with older ones. One that took another's place because of an
+    erasure names it (`parent_id`) and the `reason`.
+    """
 
     snapshot_id: str
     created_at: datetime
@@ -26,6 +30,11 @@ class Snapshot(Struct, frozen=True):
     artists: int
     feed_cursor: str
     bytes: int
+    parent_id: str | None = None
+    reason: str | None = None
+    schema_version: int = 1
+    files: int = 0
+    new_bytes: int = 0
 
 
 class SnapshotCheck(Struct, frozen=True):
@@ -34,8 +43,40 @@ class SnapshotCheck(Struct, frozen=True):
     damaged_files: list[str]
 
 
+CheckLevel = Literal["ok", "warn", "stop"]
+
+
+class DataCheck(Struct, frozen=True):
+    """What was looked at in a snapshot before training; one at `stop` keeps runs from it."""
+
+    name: str
+    level: CheckLevel
+    value: float | None
+    limit: float | None
+    message: str
+
+
+class Drift(Struct, frozen=True):
+    """The population stability index of a feature between two snapshots; beyond `limit`, which falls with n, it drifts.
+
+    `feature` is items, listeners or play_times.
+    """
+
+    snapshot_id: str
+    against_id: str
+    feature: str
+    psi: float
+    limit: float
+    n: int
+    at: datetime
+
+
 class Run(Struct, frozen=True):
-    """`progress` from 0 to 1; `step` says in a word what is being done."""
+    """`progress` from 0 to 1; `step` says in a word what is being done.
+
+    `cause` is asked, nightly, volume, drift, search, retry or reproduce. `record` is what it takes to repeat the run
+    (code, dependencies, machine, seed), `resources` what it took (see docs/training.md for how that is estimated).
+    """
 
     run_id: UUID
     kind: Kind
@@ -50,6 +91,84 @@ class Run(Struct, frozen=True):
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
+    cause: str = "asked"
+    parent_run_id: UUID | None = None
+    reproduces: UUID | None = None
+    record: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+
+
+class RunLogLine(Struct, frozen=True):
+    position: int
+    at: datetime
+    message: str
+
+
+class Transition(Struct, frozen=True):
+    """A move of a run or model between states; `from_state` is None at its beginning."""
+
+    subject: str
+    subject_id: UUID
+    from_state: str | None
+    to_state: str
+    at: datetime
+    actor: str
+    reason: str
+
+
+class Figure(Struct, frozen=True):
+    """A metric with its 95 per cent interval, over `listeners` who were tested.
+
+    `subject` is model, champion, popularity, item-knn, or difference (model minus champion, paired); `cohort` is all,
+    light, heavy or new.
+    """
+
+    subject: str
+    cohort: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    listeners: int
+
+
+class Evaluation(Struct, frozen=True):
+    run_id: UUID
+    figures: list[Figure]
+
+
+class GateResult(Struct, frozen=True):
+    """A rule of the gate, what it looked at, and in words why it passes or not."""
+
+    rule: str
+    value: float | None
+    limit: float | None
+    is_passed: bool
+    reason: str
+
+
+class GateDecision(Struct, frozen=True):
+    model_id: UUID
+    run_id: UUID
+    is_passed: bool
+    results: list[GateResult]
+    at: datetime
+
+
+class Schedule(Struct, frozen=True):
+    """When a kind is trained without being asked: nightly at a minute of the day (UTC), when a share is new, on drift.
+
+    `decision` says what was decided when it was last considered.
+    """
+
+    kind: Kind
+    is_enabled: bool
+    nightly_minute: int | None
+    new_share: float | None
+    on_drift: bool
+    prefers_low_carbon: bool
+    considered_at: datetime | None
+    decision: str
 
 
 class Model(Struct, frozen=True):
@@ -110,6 +229,24 @@ class NothingToRollBackTo(DomainError):
     code, status = "training.nothing_to_roll_back_to", 409
 
 
+class NotReproducible(DomainError):
+    """What this run was made from is not there any more."""
+
+    code, status = "training.not_reproducible", 409
+
+
+class ChecksFailed(DomainError):
+    """The data is not fit to train on."""
+
+    code, status = "training.checks_failed", 409
+
+
+class NotInstalled(DomainError):
+    """This needs an optional part that is not installed."""
+
+    code, status = "training.not_installed", 501
+
+
 class IllegalMove(DomainError):
     """This run or model can't move from its state to that one."""
 
@@ -139,9 +276,70 @@ class Training(Protocol):
     def verify_snapshot(self, snapshot_id: str) -> SnapshotCheck:
         """Compare every file of a snapshot with its checksum. Raises SnapshotNotFound."""
 
+    @query(access=Access.ADMIN)
+    def data_checks(self, snapshot_id: str) -> list[DataCheck]:
+        """What was found in a snapshot before training on it; nothing where nobody looked yet."""
+
+    @query(access=Access.ADMIN)
+    def drift(self, limit: int = 100) -> list[Drift]:
+        """How distributions moved from snapshot to snapshot, newest first."""
+
     @command(access=Access.ADMIN)
-    def start_run(self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None) -> Run:
-        """Queue a run and ring the worker's bell; where one of the kind is under way, return that one."""
+    def start_run(
+        self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None, search: int = 0
+    ) -> Run:
+        """Queue a run and ring the worker's bell; where one of the kind is under way, return that one.
+
+        With `search`, so many sets of parameters are tried as child runs first, and the best is used.
+        """
+
+    @command(access=Access.ADMIN)
+    def retry_run(self, run_id: UUID) -> Run:
+        """Queue a run again that failed or was cancelled, as a new one. Raises RunNotFound, IllegalMove."""
+
+    @command(access=Access.ADMIN)
+    def reproduce_run(self, run_id: UUID) -> Run:
+        """Queue a run that makes the same model again; it fails where the bytes differ.
+
+        Raises RunNotFound; NotReproducible where the run made no model, or its snapshot is gone.
+        """
+
+    @query(access=Access.ADMIN)
+    def run_children(self, run_id: UUID) -> list[Run]:
+        """The runs that a search made, oldest first."""
+
+    @query(access=Access.ADMIN)
+    def run_log(self, run_id: UUID, after: int = 0) -> list[RunLogLine]:
+        """What a run tells of itself, after a position."""
+
+    @query(access=Access.ADMIN)
+    def evaluations(self, run_ids: list[UUID]) -> list[Evaluation]:
+        """The figures of runs, in the order asked for; none for a run that has not been evaluated."""
+
+    @query(access=Access.ADMIN)
+    def gate_decision(self, model_id: UUID) -> GateDecision | None:
+        """What the gate decided of a model last, and why; None where it was not asked. Raises ModelNotFound."""
+
+    @query(access=Access.ADMIN)
+    def transitions(self, subject_id: UUID) -> list[Transition]:
+        """Every move of a run or model, oldest first."""
+
+    @query(access=Access.ADMIN)
+    def list_schedules(self) -> list[Schedule]:
+        """When each kind is trained without being asked."""
+
+    @command(access=Access.ADMIN, idempotent=True)
+    def set_schedule(
+        self,
+        kind: Kind,
+        *,
+        is_enabled: bool,
+        nightly_minute: int | None,
+        new_share: float | None,
+        on_drift: bool,
+        prefers_low_carbon: bool,
+    ) -> Schedule:
+        """Say when a kind is trained without being asked."""
 
     @query(access=Access.ADMIN)
     def get_run(self, run_id: UUID) -> Run:

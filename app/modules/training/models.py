@@ -8,11 +8,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Float, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-ACTIVE = text("state in ('queued', 'running', 'cancelling')")
+UNDER_WAY = text("state in ('queued', 'running', 'cancelling') and parent_run_id is null")
 IS_KIND = "kind in ('recordings', 'artists')"
 
 
@@ -50,6 +61,9 @@ class SnapshotRow(Base):
     bytes: Mapped[int]
     parent_id: Mapped[str | None]
     reason: Mapped[str | None]
+    schema_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    files: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    new_bytes: Mapped[int] = mapped_column(server_default=text("0"))
 
     __table_args__ = (Index("snapshot_parent", "parent_id", postgresql_where=text("parent_id is not null")),)
 
@@ -65,11 +79,15 @@ class ErasureRow(Base):
 
 
 class RunRow(Base):
-    """At most one run of a kind is under way; `attempt` fences off a worker that was given up."""
+    """At most one run of a kind is under way, beside its own children; `attempt` fences off a worker that was given up.
+
+    `record` is what it takes to repeat the run, `resources` what it took.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
-        Index("run_active", "kind", unique=True, postgresql_where=ACTIVE),
+        Index("run_under_way", "kind", unique=True, postgresql_where=UNDER_WAY),
+        Index("run_children", "parent_run_id", postgresql_where=text("parent_run_id is not null")),
         Index("run_newest", "created_at"),
         CheckConstraint(IS_KIND),
     )
@@ -89,6 +107,110 @@ class RunRow(Base):
     heartbeat_at: Mapped[datetime | None]
     rung_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    cause: Mapped[str] = mapped_column(server_default=text("'asked'"))
+    parent_run_id: Mapped[UUID | None]
+    reproduces: Mapped[UUID | None]
+    record: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    resources: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class RunLogRow(Base):
+    __tablename__ = "run_log"
+    __table_args__ = (Index("run_log_of", "run_id", "position"),)
+
+    position: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    run_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    message: Mapped[str]
+
+
+class TransitionRow(Base):
+    """Every move between states, written by a trigger; the process may add, and nothing else."""
+
+    __tablename__ = "transition"
+    __table_args__ = (Index("transition_of", "subject_id", "position"),)
+
+    position: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    subject: Mapped[str]
+    subject_id: Mapped[UUID]
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    actor: Mapped[str]
+    reason: Mapped[str]
+
+
+class DataCheckRow(Base):
+    """What was looked at in a snapshot before training on it."""
+
+    __tablename__ = "data_check"
+    __table_args__ = (CheckConstraint("level in ('ok', 'warn', 'stop')"),)
+
+    snapshot_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[str]
+    value: Mapped[float | None]
+    limit_: Mapped[float | None]
+    message: Mapped[str]
+
+
+class DriftRow(Base):
+    """How far a snapshot's distribution of a feature is from another's, beside what chance explains."""
+
+    __tablename__ = "drift"
+
+    snapshot_id: Mapped[str] = mapped_column(primary_key=True)
+    against_id: Mapped[str] = mapped_column(primary_key=True)
+    feature: Mapped[str] = mapped_column(primary_key=True)
+    psi: Mapped[float]
+    limit_: Mapped[float]
+    n: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class EvaluationRow(Base):
+    """A figure of a run: of its model, a baseline, the champion on the same data, or the difference to it."""
+
+    __tablename__ = "evaluation"
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    cohort: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    listeners: Mapped[int] = mapped_column(Integer)
+
+
+class GateDecisionRow(Base):
+    __tablename__ = "gate_decision"
+
+    model_id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    is_passed: Mapped[bool]
+    results: Mapped[list[Any]] = mapped_column(postgresql.JSONB())
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class ScheduleRow(Base):
+    """When a kind is trained without being asked; `nightly_minute` is of the day, in UTC."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        CheckConstraint(IS_KIND),
+        CheckConstraint("nightly_minute between 0 and 1439"),
+        CheckConstraint("new_share > 0"),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    nightly_minute: Mapped[int | None] = mapped_column(Integer)
+    new_share: Mapped[float | None]
+    on_drift: Mapped[bool] = mapped_column(server_default=text("true"))
+    prefers_low_carbon: Mapped[bool] = mapped_column(server_default=text("false"))
+    considered_at: Mapped[datetime | None]
+    decision: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class ModelRow(Base):

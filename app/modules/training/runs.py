@@ -18,18 +18,27 @@ SILENT_S = 10  # a worker tells of itself every half second
 UNHEARD_S = 5  # a queued run that nobody took up after this long is rung for again
 
 COLUMNS = """run_id, kind, state, progress, step, attempt, snapshot_id, model_id, parameters,
-             created_at, started_at, ended_at, error"""
+             created_at, started_at, ended_at, error, cause, parent_run_id, reproduces, record, resources"""
 
 
-def insert(session: Session, kind: Kind, snapshot_id: str | None, parameters: dict[str, Any]) -> tuple[Run, bool]:
+def insert(
+    session: Session,
+    kind: Kind,
+    snapshot_id: str | None,
+    parameters: dict[str, Any],
+    *,
+    cause: str = "asked",
+    reproduces: UUID | None = None,
+) -> tuple[Run, bool]:
     """Queue a run, or return the one of its kind that is under way; the second value tells whether it is new."""
     while True:
         row = session.execute(
             text(
                 f"""
-                insert into run (run_id, kind, state, snapshot_id, parameters)
-                values (:id, :kind, 'queued', :snapshot, cast(:parameters as jsonb))
-                on conflict (kind) where state in ('queued', 'running', 'cancelling') do nothing
+                insert into run (run_id, kind, state, snapshot_id, parameters, cause, reproduces)
+                values (:id, :kind, 'queued', :snapshot, cast(:parameters as jsonb), :cause, :reproduces)
+                on conflict (kind) where state in ('queued', 'running', 'cancelling') and parent_run_id is null
+                do nothing
                 returning {COLUMNS}
                 """  # noqa: S608
             ),
@@ -38,12 +47,14 @@ def insert(session: Session, kind: Kind, snapshot_id: str | None, parameters: di
                 "kind": kind,
                 "snapshot": snapshot_id,
                 "parameters": msgspec.json.encode(parameters).decode(),
+                "cause": cause,
+                "reproduces": reproduces,
             },
         ).one_or_none()
         if row is not None:
             return to_run(row), True
         row = session.execute(
-            text(f"select {COLUMNS} from run where kind = :kind and ended_at is null"),  # noqa: S608
+            text(f"select {COLUMNS} from run where kind = :kind and ended_at is null and parent_run_id is null"),  # noqa: S608
             {"kind": kind},
         ).one_or_none()
         if row is not None:
@@ -61,8 +72,17 @@ def get(session: Session, run_id: UUID, *, is_locked: bool = False) -> Run:
 
 def newest(session: Session, limit: int) -> list[Run]:
     rows = session.execute(
-        text(f"select {COLUMNS} from run order by created_at desc, run_id limit :limit"),  # noqa: S608
+        text(f"select {COLUMNS} from run where parent_run_id is null order by created_at desc, run_id limit :limit"),  # noqa: S608
         {"limit": limit},
+    )
+    return [to_run(row) for row in rows]
+
+
+def children(session: Session, run_id: UUID) -> list[Run]:
+    """Return the runs of a search, oldest first."""
+    rows = session.execute(
+        text(f"select {COLUMNS} from run where parent_run_id = :id order by created_at, run_id"),  # noqa: S608
+        {"id": run_id},
     )
     return [to_run(row) for row in rows]
 

@@ -13,17 +13,27 @@ from app.contracts.listens import Kind
 from app.contracts.training import (
     ArtefactFile,
     ChampionChanged,
+    DataCheck,
+    Drift,
+    Evaluation,
+    GateDecision,
+    IllegalMove,
     Model,
     ModelNotFound,
+    NotAvailableYet,
     NothingToTrain,
+    NotReproducible,
     Run,
+    RunLogLine,
+    Schedule,
     Snapshot,
     SnapshotCheck,
+    Transition,
 )
 from app.kernel import feed
-from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
+from app.kernel.contract import DeadlineExceeded, InvalidRequest, ServiceUnavailable
 from app.kernel.db import Database
-from app.modules.training import artefacts, fitting, registry, runs
+from app.modules.training import artefacts, evidence, fitting, registry, runs, schedules
 from app.modules.training.erasures import Erasures
 from app.modules.training.runner import Runner
 from app.modules.training.snapshots import Snapshots
@@ -58,15 +68,106 @@ class TrainingService:
     def verify_snapshot(self, snapshot_id: str) -> SnapshotCheck:
         return self.snapshots.check(snapshot_id)
 
-    def start_run(self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None) -> Run:
+    def data_checks(self, snapshot_id: str) -> list[DataCheck]:
+        snapshot = self.snapshots.get(snapshot_id)
+        with self.database.begin() as session:
+            return evidence.data_checks(session, snapshot.snapshot_id)
+
+    def drift(self, limit: int = 100) -> list[Drift]:
+        with self.database.begin() as session:
+            return evidence.drift(session, max(1, min(limit, MAX_PAGE)))
+
+    def start_run(
+        self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None, search: int = 0
+    ) -> Run:
+        if search:
+            raise NotAvailableYet
         checked = fitting.checked_parameters(parameters or {})
         snapshot = self.snapshots.get(snapshot_id) if snapshot_id is not None else None
         self._refuse_nothing(kind, snapshot)
+        return self._queue(kind, snapshot.snapshot_id if snapshot else None, checked)
+
+    def retry_run(self, run_id: UUID) -> Run:
+        old = self.get_run(run_id)
+        if old.state not in {"failed", "cancelled"}:
+            raise IllegalMove(f"this run is {old.state}; only one that failed or was cancelled is tried again")
+        return self._queue(old.kind, old.snapshot_id, old.parameters, cause="retry")
+
+    def reproduce_run(self, run_id: UUID) -> Run:
+        old = self.get_run(run_id)
+        if old.model_id is None or old.snapshot_id is None:
+            raise NotReproducible("this run made no model")
+        known = {snapshot.snapshot_id for snapshot in self.snapshots.list()}
+        if old.snapshot_id not in known:
+            raise NotReproducible("its snapshot is gone: it was not kept, or a person was erased from it")
+        return self._queue(old.kind, old.snapshot_id, old.parameters, cause="reproduce", reproduces=run_id)
+
+    def _queue(
+        self,
+        kind: Kind,
+        snapshot_id: str | None,
+        parameters: dict[str, Any],
+        *,
+        cause: str = "asked",
+        reproduces: UUID | None = None,
+    ) -> Run:
         with self.database.begin() as session:
-            run, is_new = runs.insert(session, kind, snapshot.snapshot_id if snapshot else None, checked)
+            evidence.explain(session, cause)
+            run, is_new = runs.insert(session, kind, snapshot_id, parameters, cause=cause, reproduces=reproduces)
         if is_new:
             self.ring(run.run_id)
+        elif run.cause != cause and reproduces is not None:
+            raise IllegalMove(f"another run of {kind} is under way; wait for it or cancel it")
         return run
+
+    def run_children(self, run_id: UUID) -> list[Run]:
+        with self.database.begin() as session:
+            return runs.children(session, run_id)
+
+    def run_log(self, run_id: UUID, after: int = 0) -> list[RunLogLine]:
+        with self.database.begin() as session:
+            return evidence.run_log(session, run_id, after)
+
+    def evaluations(self, run_ids: list[UUID]) -> list[Evaluation]:
+        with self.database.begin() as session:
+            return evidence.evaluations(session, run_ids[:MAX_PAGE])
+
+    def gate_decision(self, model_id: UUID) -> GateDecision | None:
+        with self.database.begin() as session:
+            registry.get(session, model_id)
+            return evidence.gate_decision(session, model_id)
+
+    def transitions(self, subject_id: UUID) -> list[Transition]:
+        with self.database.begin() as session:
+            return evidence.transitions(session, subject_id)
+
+    def list_schedules(self) -> list[Schedule]:
+        with self.database.begin() as session:
+            return schedules.listed(session)
+
+    def set_schedule(
+        self,
+        kind: Kind,
+        *,
+        is_enabled: bool,
+        nightly_minute: int | None,
+        new_share: float | None,
+        on_drift: bool,
+        prefers_low_carbon: bool,
+    ) -> Schedule:
+        if nightly_minute is not None and not 0 <= nightly_minute < 24 * 60:
+            raise InvalidRequest("nightly_minute is a minute of the day, from 0 to 1439")
+        if new_share is not None and not 0 < new_share <= 1000:
+            raise InvalidRequest("new_share is a share of what the champion was trained on, above 0")
+        values = {
+            "is_enabled": is_enabled,
+            "nightly_minute": nightly_minute,
+            "new_share": new_share,
+            "on_drift": on_drift,
+            "prefers_low_carbon": prefers_low_carbon,
+        }
+        with self.database.begin() as session:
+            return schedules.change(session, kind, values)
 
     def _refuse_nothing(self, kind: Kind, snapshot: Snapshot | None) -> None:
         """Raise NothingToTrain where that is known without reading the whole feed."""
@@ -91,6 +192,7 @@ class TrainingService:
 
     def cancel_run(self, run_id: UUID) -> Run:
         with self.database.begin() as session:
+            evidence.explain(session, "cancelled by hand")
             return runs.cancel(session, run_id)
 
     def list_models(self, kind: Kind | None = None) -> list[Model]:
@@ -103,10 +205,12 @@ class TrainingService:
 
     def promote(self, model_id: UUID, reason: str = "") -> Model:
         with self.database.begin() as session:
+            evidence.explain(session, reason)
             return registry.promote(session, model_id, reason)
 
     def roll_back(self, kind: Kind, reason: str = "") -> Model:
         with self.database.begin() as session:
+            evidence.explain(session, reason)
             return registry.roll_back(session, kind, reason)
 
     def champions(self) -> list[Model]:

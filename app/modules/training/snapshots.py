@@ -181,4 +181,9 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         row.artists,
         row.feed_cursor,
         row.bytes,
+        row.parent_id,
+        row.reason,
+        row.schema_version,
+        row.files,
+        row.new_bytes,
     )

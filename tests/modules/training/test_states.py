@@ -153,7 +153,7 @@ def two_champions(session: Session) -> None:
         move(session, "model", row, "champion")
 
 
-@pytest.mark.parametrize(("doubled", "rule"), [(two_runs, "run_active"), (two_champions, "model_champion")])
+@pytest.mark.parametrize(("doubled", "rule"), [(two_runs, "run_under_way"), (two_champions, "model_champion")])
 def test_a_kind_has_one_run_under_way_and_one_champion(
     line: Line, doubled: Callable[[Session], None], rule: str
 ) -> None:
