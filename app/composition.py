@@ -12,34 +12,30 @@ from typing import Any
 
 import urllib3
 from celery import Celery
-from flask import Flask, Response, request
 from msgspec import structs
 from urllib3.connectionpool import HTTPConnectionPool
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import __version__
 from app.contracts.accounts import Accounts
 from app.contracts.catalog import Catalog
 from app.contracts.listens import Listens
 from app.contracts.playlists import Playlists
 from app.contracts.recommendations import Recommender
 from app.contracts.training import Training
-from app.kernel import auth, context, feed, gateway, health, limits, logs, metrics, openapi
+from app.kernel import feed, health, logs
 from app.kernel.background import Leader
 from app.kernel.binding import local
 from app.kernel.celery import broker_state, make_celery
 from app.kernel.clock import Clock, system_clock
-from app.kernel.contract import Contract, DomainError, ServiceUnavailable, Unauthenticated, compile_contract
+from app.kernel.contract import Contract, DomainError, ServiceUnavailable, compile_contract
 from app.kernel.db import Database, module_url
-from app.kernel.headers import install_headers
-from app.kernel.http import Api, blueprint, install_errors, json_response
 from app.kernel.module import Wired, Wiring
-from app.kernel.rpc import Dispatcher, Remote, Resilience, remote
+from app.kernel.routes import Api
+from app.kernel.rpc import Remote, Resilience, remote
 from app.kernel.tokens import ServiceVerifier, load_signer, load_verifier
 from app.kernel.transport import pool_for
 from app.settings import Settings
 from app.settings import load as load_settings
-from app.topology import GATEWAY, Topology
+from app.topology import Topology
 from app.topology import load as load_topology
 
 MODULES: dict[str, type] = {
@@ -54,10 +50,6 @@ MODULES: dict[str, type] = {
 LOG_OWNERS = ("accounts", "catalog", "listens", "training")
 FOLLOW_INTERVAL_S = 0.2
 TICK_INTERVAL_S = 1.0
-MAX_BODY_BYTES = 1_048_576
-MAX_BATCH_BYTES = 10_240_000  # 1000 listens of at most 10 kB
-MAX_CALL_BYTES = 64_000_000  # between parts of Segue: data sets are loaded in calls of some megabytes
-
 # Modules with Celery tasks: the worker hosts them in every topology, since a task is part of its module.
 WORKER_MODULES = ("training", "listens")
 
@@ -168,140 +160,23 @@ def services_for(settings: Settings, topology: Topology, process: str) -> Contai
     """
     everything = tuple(MODULES) if not topology.is_split() else ()
     hosted = everything or (WORKER_MODULES if process == "worker" else ())
-    return Container(_as(settings, process), topology, hosted)
+    return Container(as_process(settings, process), topology, hosted)
 
 
-def _as(settings: Settings, process: str) -> Settings:
+def as_process(settings: Settings, process: str) -> Settings:
     return structs.replace(settings, process=process)
-
-
-def create_app(process: str, settings: Settings | None = None, *, container: Container | None = None) -> Flask:
-    """Return the WSGI application of a process: its modules' routes, and at the gateway everything public."""
-    settings = _as(settings or load_settings(), process)
-    logs.configure(process)
-    topology = container.topology if container else load_topology(settings.topology)
-    container = container or Container(settings, topology, tuple(topology.processes[process].modules))
-    app = Flask("app", static_folder=None)
-    app.config.update(
-        SEGUE_SETTINGS=settings,
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
-        PROPAGATE_EXCEPTIONS=False,
-        SECRET_KEY=None,
-    )
-    app.extensions["segue"] = Runtime(container, process)
-
-    @app.before_request
-    def allow_large_batches() -> None:
-        if request.path == "/api/v1/listens":
-            request.max_content_length = MAX_BATCH_BYTES
-
-    people = auth.People(container.get("accounts"), settings)
-    auth.install_jwt(app, people)
-    metrics.install_metrics(app)
-    install_headers(app, uses_tls=settings.uses_tls)
-    if process == GATEWAY:
-        _install_gateway(app, container, people)
-    else:
-        # the gateway says whom it forwards for; it drops what clients say of themselves
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
-        install_errors(app)
-        gateway.install_service_door(
-            app, _verifier(container), people.actor_of_access_token, modules_by_prefix(container.hosted)
-        )
-    for module in container.hosted:
-        app.register_blueprint(blueprint(api_of(module), container))
-    if topology.is_split():
-        _install_rpc(app, container, people)
-    _install_health(app, container, process)
-    return app
 
 
 def modules_by_prefix(modules: Iterable[str]) -> dict[str, str]:
     return {prefix: module for module in modules for prefix in api_of(module).prefixes}
 
 
-def _verifier(container: Container) -> ServiceVerifier:
+def verifier_of(container: Container) -> ServiceVerifier:
+    """Return what verifies calls of the other processes."""
     return load_verifier(container.settings, process_names(container.topology))
 
 
-def _install_rpc(app: Flask, container: Container, people: auth.People) -> None:
-    verifier = _verifier(container)
-
-    @app.before_request
-    def allow_large_calls() -> None:
-        if request.path.startswith("/rpc/"):
-            request.max_content_length = MAX_CALL_BYTES
-
-    for module in container.hosted:
-        dispatcher = Dispatcher(
-            contract_of(module), container.wire(module).service, verifier, people.actor_of_access_token
-        )
-        app.add_url_rule(f"/rpc/{module}/<name>", f"rpc_{module}", _rpc_view(dispatcher), methods=["POST"])
-
-
-def _rpc_view(dispatcher: Dispatcher) -> Callable[[str], Response]:
-    def view(name: str) -> Response:
-        status, body = dispatcher.answer(name, request.headers, request.get_data())
-        return Response(body, status=status, content_type="application/json")
-
-    return view
-
-
-def _install_gateway(app: Flask, container: Container, people: auth.People) -> None:
-    from app.admin import views as admin
-    from app.protocols.install import PREFIXES, install_protocols
-    from app.web import views as web
-    from app.web.errors import error_page
-
-    settings = container.settings
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    install_errors(app, error_page)
-    gateway.refuse_public_rpc(app, settings.bind)
-    gateway.install_people(app, people, settings, exempt=("/rpc/", *PREFIXES))
-    gateway.install_cors(app, settings.cors_origins)
-    if settings.rate_limits:
-        limits.install_limits(app, settings.limits_url)
-    document = openapi.document([api_of(m) for m in MODULES], version=__version__)
-    app.config["SEGUE_OPENAPI"] = lambda: document
-
-    @app.get("/api/v1/ping")
-    def ping() -> Response:
-        """Nothing, to whoever is signed in."""
-        if context.actor().kind == "anonymous":
-            raise Unauthenticated
-        return json_response({})
-
-    @app.get("/openapi.json")
-    def openapi_json() -> Response:
-        """The description of the public API."""
-        return json_response(document)
-
-    @app.get("/.well-known/jwks.json")
-    def jwks() -> Response:
-        """The keys that verify access tokens."""
-        return json_response(people.keys.document())
-
-    install_protocols(app, container, people, settings.public_url)
-    app.register_blueprint(web.blueprint(container, settings))
-    app.register_blueprint(admin.blueprint(container, settings))
-    signer = load_signer(settings) if container.topology.is_split() else None
-    for module in MODULES:
-        if module not in container.hosted and signer is not None:
-            app.register_blueprint(gateway.proxy(module, api_of(module).prefixes, container.pools(module), signer))
-
-
-def _install_health(app: Flask, container: Container, process: str) -> None:
-    own = {module: _database_check(container, module) for module in container.hosted}
-    others: dict[str, health.Check] = {}
-    if process == GATEWAY:
-        others = {m: _process_check(container.pools(m)) for m in MODULES if m not in container.hosted}
-    health.install_health(app, process=process, version=__version__, own=own, others=others)
-
-
-def _database_check(container: Container, module: str) -> health.Check:
+def database_check(container: Container, module: str) -> health.Check:
     def check() -> None:
         container.wire(module)
         container.databases[module].ping()
@@ -309,7 +184,7 @@ def _database_check(container: Container, module: str) -> health.Check:
     return check
 
 
-def _process_check(pools: list[HTTPConnectionPool]) -> health.Check:
+def process_check(pools: list[HTTPConnectionPool]) -> health.Check:
     def check() -> None:
         for pool in pools:
             try:
@@ -353,7 +228,7 @@ class Runtime:
         parts = []
         for module in MODULES:
             is_here = module in self.container.hosted
-            check = _database_check(self.container, module) if is_here else _process_check(self.container.pools(module))
+            check = database_check(self.container, module) if is_here else process_check(self.container.pools(module))
             started = time.perf_counter()
             reason = health.reason(check)
             parts.append(
@@ -381,7 +256,7 @@ def background_health(settings: Settings) -> list[dict[str, Any]]:
 
 def create_worker() -> Celery:
     """Return the Celery application of the worker, with the tasks of every module that has some."""
-    settings = _as(load_settings(), "worker")
+    settings = as_process(load_settings(), "worker")
     logs.configure("worker")
     topology = load_topology(settings.topology)
     container = services_for(settings, topology, "worker")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.composition import create_app
+from app.wsgi import create_app
 
 
 def app(name: str) -> Flask:

@@ -9,6 +9,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from app.kernel import auth, context
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
+from app.kernel.people import People
 from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.settings import Settings
@@ -38,7 +39,7 @@ DROPPED = HOP | {
 DROPPED_FROM_REPLY = HOP | {"server", "date"}
 
 
-def install_people(app: Flask, people: auth.People, settings: Settings, *, exempt: tuple[str, ...]) -> None:
+def install_people(app: Flask, people: People, settings: Settings, *, exempt: tuple[str, ...]) -> None:
     """Put the actor of each request into the context. `exempt` prefixes look after themselves (protocols, RPC)."""
 
     @app.before_request
@@ -74,7 +75,7 @@ def install_people(app: Flask, people: auth.People, settings: Settings, *, exemp
                 manager.__exit__(None, None, None)
 
 
-def _actor(people: auth.People, settings: Settings) -> context.Actor:
+def _actor(people: People, settings: Settings) -> context.Actor:
     if authorization := request.headers.get("Authorization"):
         return people.actor_of_header(authorization)
     access = request.cookies.get(auth.cookie_name("access", settings))
@@ -88,7 +89,7 @@ def _actor(people: auth.People, settings: Settings) -> context.Actor:
     return _renewed(people, settings)
 
 
-def _renewed(people: auth.People, settings: Settings) -> context.Actor:
+def _renewed(people: People, settings: Settings) -> context.Actor:
     """Renew an expired access cookie from the refresh cookie, so that nobody is signed out every 15 minutes."""
     refresh_token = request.cookies.get(auth.cookie_name("refresh", settings))
     if not refresh_token or request.path.startswith(("/static/", "/cover/", "/api/v1/auth/")):

@@ -1,7 +1,5 @@
 """Security headers on every response."""
 
-from flask import Flask, Response, request
-
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -10,17 +8,14 @@ PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(), payment=(), usb=
 ONE_YEAR_S = 31_536_000
 
 
-def install_headers(app: Flask, *, uses_tls: bool) -> None:
-    @app.after_request
-    def add(response: Response) -> Response:
-        headers = response.headers
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Referrer-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = PERMISSIONS_POLICY
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        if uses_tls:
-            headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_S}; includeSubDomains"
-        if not request.path.startswith("/static/"):
-            headers.setdefault("Cache-Control", "no-store")
-        return response
+def security_headers(*, uses_tls: bool) -> dict[str, str]:
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": PERMISSIONS_POLICY,
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    }
+    if uses_tls:
+        headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_S}; includeSubDomains"
+    return headers

@@ -1,81 +1,18 @@
-"""Public JSON routes: declared once, mounted where the module runs, described in OpenAPI wherever it runs."""
+"""The public JSON routes on Flask: mounted where the module runs; failures as problem documents."""
 
-import inspect
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Flask, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
-from app.kernel import context
-from app.kernel.binding import Problem, problem_of
-from app.kernel.contract import (
-    Access,
-    DomainError,
-    Forbidden,
-    InvalidRequest,
-    ServiceUnavailable,
-    TooManyRequests,
-    Unauthenticated,
-)
+from app.kernel.binding import problem_of
+from app.kernel.contract import DomainError
+from app.kernel.routes import PROBLEM, Api, Route, arguments_of, parse_pairs, retry_after_s
 
 log = logging.getLogger(__name__)
-
-H = TypeVar("H", bound=Callable[..., Any])
-PROBLEM = "application/problem+json"
-
-
-@dataclass(frozen=True)
-class Route:
-    """`query` and `body` are structs (forbid_unknown_fields) that the request is checked against."""
-
-    method: str
-    path: str  # with Flask's converters, below /api/v1
-    handler: Callable[..., Any]
-    query: type[msgspec.Struct] | None
-    body: type[msgspec.Struct] | None
-    returns: Any
-    access: Access
-    scope: str
-    status: int
-    summary: str
-
-
-@dataclass
-class Api:
-    """The routes of one module. `prefixes` are the first path segments that the gateway sends to it."""
-
-    module: str
-    prefixes: tuple[str, ...]
-    routes: list[Route] = field(default_factory=list)
-
-    def route(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: type[msgspec.Struct] | None = None,
-        body: type[msgspec.Struct] | None = None,
-        returns: Any = None,
-        access: Access = Access.LISTENER,
-        scope: str = "",
-        status: int = 200,
-    ) -> Callable[[H], H]:
-        """Declare `handler(services, *, query, body, **path_parameters)`; what it returns is encoded as JSON.
-
-        A handler may return a Flask response itself (files). The first line of its docstring goes into OpenAPI.
-        """
-        scope = scope or ("read" if method == "GET" else "write")
-
-        def declare(handler: H) -> H:
-            summary = (inspect.getdoc(handler) or "").partition("\n")[0]
-            self.routes.append(Route(method, path, handler, query, body, returns, access, scope, status, summary))
-            return handler
-
-        return declare
 
 
 def blueprint(api: Api, services: Any) -> Blueprint:
@@ -91,14 +28,7 @@ def _view(route: Route, services: Any) -> Callable[..., Response]:
     decoder = msgspec.json.Decoder(route.body) if route.body else None
 
     def view(**path: Any) -> Response:
-        check_route(route)
-        arguments: dict[str, Any] = dict(path)
-        if route.query is not None:
-            arguments["query"] = parse_query(route.query)
-        elif request.args:
-            raise InvalidRequest(f"unknown parameters: {', '.join(sorted(request.args))}")
-        if decoder is not None:
-            arguments["body"] = parse_body(decoder)
+        arguments = arguments_of(route, decoder, path, dict(request.args.lists()), request.get_data)
         answer = route.handler(services, **arguments)
         if isinstance(answer, Response):
             return answer
@@ -107,53 +37,15 @@ def _view(route: Route, services: Any) -> Callable[..., Response]:
     return view
 
 
-def check_route(route: Route) -> None:
-    """Refuse early what the service would refuse anyway, with the status that the documentation says."""
-    actor = context.actor()
-    if route.access is Access.PUBLIC:
-        return
-    if actor.kind == "anonymous":
-        raise Unauthenticated
-    if actor.kind == "person" and route.scope not in actor.scopes:
-        raise Forbidden(f"this token lacks the scope {route.scope!r}", scope=route.scope)
-    if route.access is Access.ADMIN and not actor.is_admin:
-        raise Forbidden
-
-
 def parse_query(form: type[msgspec.Struct]) -> Any:
     """Check the query string against a struct. Raises InvalidRequest."""
-    return _parse_pairs(form, dict(request.args.lists()), many=())
+    return parse_pairs(form, dict(request.args.lists()))
 
 
 def parse_form(form: type[msgspec.Struct], *, many: tuple[str, ...] = ()) -> Any:
     """Check a posted form against a struct; the fields in `many` are lists. Raises InvalidRequest."""
     pairs = {name: values for name, values in request.form.lists() if name != "csrf_token"}
-    return _parse_pairs(form, pairs, many=many)
-
-
-def _parse_pairs(form: type[msgspec.Struct], pairs: dict[str, list[str]], many: tuple[str, ...]) -> Any:
-    given: dict[str, Any] = {}
-    for name, values in pairs.items():
-        if len(values) > 1 and name not in many:
-            raise InvalidRequest(f"{name}: given more than once")
-        if any("\0" in value for value in values):
-            raise InvalidRequest(f"{name}: holds a NUL character")
-        given[name] = values if name in many else values[0]
-    try:
-        return msgspec.convert(given, form, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(str(error)) from None
-
-
-def parse_body(decoder: msgspec.json.Decoder[Any]) -> Any:
-    """Check the JSON body against a struct; the header that names its type is not asked. Raises InvalidRequest."""
-    try:
-        raw = request.get_data() or b"{}"  # no body says no more than an empty object
-        if b"\\u0000" in raw or b"\0" in raw:
-            raise InvalidRequest("text must not hold NUL characters")
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(str(error) or "too deeply nested") from None
+    return parse_pairs(form, pairs, many=many)
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -166,11 +58,8 @@ def problem_response(error: DomainError) -> Response:
     request_id = getattr(g, "request_id", "") if has_request_context() else ""
     problem = problem_of(error, request_id=request_id)
     response = Response(msgspec.json.encode(problem), status=error.status, content_type=PROBLEM)
-    retry_after = error.details.get("retry_after_s")
-    if retry_after is None and isinstance(error, ServiceUnavailable | TooManyRequests):
-        retry_after = 5
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(int(retry_after))
+    if (seconds := retry_after_s(error)) is not None:
+        response.headers["Retry-After"] = str(seconds)
     return response
 
 
@@ -208,6 +97,3 @@ def install_errors(app: Flask, page: Callable[[DomainError], Response] | None = 
                 if name in {"Allow", "Retry-After"}:
                     response.headers[name] = value
         return response
-
-
-__all__ = ["Api", "Problem", "Route", "blueprint", "install_errors", "json_response", "problem_response"]

@@ -1,9 +1,7 @@
 """Prometheus metrics of a process, summed over its gunicorn workers."""
 
 import os
-import time
 
-from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -22,29 +20,19 @@ SECONDS = Histogram(
 )
 
 
-def install_metrics(app: Flask) -> None:
-    bp = Blueprint("metrics", __name__)
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered."""
+    REQUESTS.labels(method, route, status).inc()
+    SECONDS.labels(route).observe(seconds)
 
-    @bp.get("/metrics")
-    def metrics() -> Response:
-        """Metrics in Prometheus' text form."""
-        registry = CollectorRegistry()
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-            body = generate_latest(registry)
-        else:
-            body = generate_latest()
-        return Response(body, content_type=CONTENT_TYPE_LATEST)
 
-    app.register_blueprint(bp)
+def exposition() -> bytes:
+    """Return the metrics in Prometheus' text form (CONTENT_TYPE_LATEST)."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
 
-    @app.after_request
-    def count(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        REQUESTS.labels(request.method, route, response.status_code).inc()
-        SECONDS.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
-        return response
+__all__ = ["CONTENT_TYPE_LATEST", "exposition", "observe"]

@@ -8,7 +8,7 @@ import msgspec
 
 from app.kernel.binding import Problem
 from app.kernel.contract import Access
-from app.kernel.http import PROBLEM, Api, Route
+from app.kernel.routes import PROBLEM, Api, Route
 
 CONVERTERS = {"int": {"type": "integer"}, "uuid": {"type": "string", "format": "uuid"}}
 PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")

@@ -38,6 +38,7 @@ TRACE = "traceparent"
 WIRE_VERSION = "1"
 
 ATTEMPTS = 3
+MAX_CALL_BYTES = 64_000_000  # between parts of Segue: data sets are loaded in calls of some megabytes
 CONNECT_TIMEOUT_S = 0.5
 
 

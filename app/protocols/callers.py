@@ -9,7 +9,7 @@ from flask import g, request
 from app.contracts.accounts import Listener, TokenRequest
 from app.contracts.services import Services
 from app.kernel import context
-from app.kernel.auth import People
+from app.kernel.people import People
 from app.protocols.journal import Journal
 
 

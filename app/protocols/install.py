@@ -3,7 +3,7 @@
 from flask import Flask
 
 from app.contracts.services import Services
-from app.kernel.auth import People
+from app.kernel.people import People
 from app.protocols.addresses import Addresses
 from app.protocols.audioscrobbler import submissions, web_service
 from app.protocols.callers import Callers

@@ -1,5 +1,5 @@
 """The process `accounts`, for gunicorn."""
 
-from app.composition import create_app
+from app.wsgi import create_app
 
 app = create_app("accounts")

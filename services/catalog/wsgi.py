@@ -1,5 +1,5 @@
 """The process `catalog`, for gunicorn."""
 
-from app.composition import create_app
+from app.wsgi import create_app
 
 app = create_app("catalog")

@@ -18,7 +18,7 @@ import pytest
 from app.composition import MODULES, Container, api_of, contract_of
 from app.kernel.context import ANONYMOUS, acting_as
 from app.kernel.contract import Access, DomainError, Forbidden, Mark, Method, NotFound, Unauthenticated
-from app.kernel.http import Route
+from app.kernel.routes import Route
 from tests.conftest import PublicApi
 from tests.support.people import Person, actor_of, new_person
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.composition import Container
-from app.kernel import auth
+from app.kernel import people
 from app.kernel.context import SYSTEM, acting_as
 from tests.conftest import PublicApi
 from tests.support.people import Person, new_person
@@ -40,8 +40,8 @@ def test_an_access_token_of_an_ended_session_is_refused(api: PublicApi, services
 def test_an_end_is_noticed_where_the_session_was_just_seen(
     loopback, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert auth.SESSION_CHECK_S <= 30
-    monkeypatch.setattr(auth, "SESSION_CHECK_S", 0.5)
+    assert people.SESSION_CHECK_S <= 30
+    monkeypatch.setattr(people, "SESSION_CHECK_S", 0.5)
     api, person = PublicApi(loopback), new_person(loopback.services)
     assert api.get("/api/v1/me", token=person.token).status == 200
     end_by_logout(loopback.services, person)
@@ -53,8 +53,8 @@ def test_an_end_is_noticed_where_the_session_was_just_seen(
 def test_a_revoked_api_token_is_refused_within_the_time_that_grants_are_kept(
     loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert auth.GRANT_TTL_S <= 30
-    monkeypatch.setattr(auth, "GRANT_TTL_S", 0.5)
+    assert people.GRANT_TTL_S <= 30
+    monkeypatch.setattr(people, "GRANT_TTL_S", 0.5)
     api, person = PublicApi(loopback), new_person(loopback.services)
     with acting_as(person.actor):
         issued = loopback.services.accounts.create_token(person.listener_id, "x", ["read"])

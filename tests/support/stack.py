@@ -11,12 +11,13 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app.bench.system import Process, Reply, Servers, environment_for, migrate, running_system
-from app.composition import Container, create_app
+from app.composition import Container
 from app.kernel.binding import loopback
 from app.kernel.db import Database, module_url
 from app.settings import MODULE_NAMES, Settings
 from app.settings import load as load_settings
 from app.topology import load as load_topology
+from app.wsgi import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.composition import Container, create_app
+from app.composition import Container
 from app.kernel.binding import loopback as bind
 from app.kernel.contract import Contract, DeadlineExceeded, ServiceUnavailable
 from app.settings import MODULE_NAMES
 from app.topology import load as load_topology
+from app.wsgi import create_app
 from tests.web.conftest import Site
 
 PAGES = (

@@ -27,7 +27,7 @@ from app.contracts.accounts import (
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import Access, Unauthenticated
-from app.kernel.http import Api
+from app.kernel.routes import Api
 from app.modules.accounts.export import chunks
 
 api = Api(

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from app.contracts.catalog import Act, ArtistPage, Correction, Scope, SearchResult
 from app.contracts.services import Services
-from app.kernel.http import Api
+from app.kernel.routes import Api
 
 api = Api("catalog", prefixes=("search", "artists", "catalog"))
 

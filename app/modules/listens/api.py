@@ -32,7 +32,7 @@ from app.contracts.listens import (
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
-from app.kernel.http import Api
+from app.kernel.routes import Api
 
 api = Api("listens", prefixes=("listens", "statistics", "feedback", "popular", "relays"))
 

@@ -19,8 +19,8 @@ from app.contracts.playlists import (
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest
-from app.kernel.http import Api
 from app.kernel.outgoing import Outgoing
+from app.kernel.routes import Api
 from app.modules.playlists.streaming import Streams, respond
 
 api = Api("playlists", prefixes=("playlists",))

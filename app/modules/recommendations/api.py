@@ -10,7 +10,7 @@ from app.contracts.recommendations import Recommendations
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
-from app.kernel.http import Api
+from app.kernel.routes import Api
 
 api = Api("recommendations", prefixes=("recommendations", "similar"))
 

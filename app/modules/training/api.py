@@ -10,7 +10,7 @@ from app.contracts.listens import Kind
 from app.contracts.services import Services
 from app.contracts.training import Model, Run, Snapshot
 from app.kernel.contract import Access
-from app.kernel.http import Api
+from app.kernel.routes import Api
 
 api = Api("training", prefixes=("admin/runs", "admin/models", "admin/snapshots"))
 
