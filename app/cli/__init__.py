@@ -5,7 +5,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import benchmarks, data, database, history, models, running, users
+from app.cli import benchmarks, data, database, experiments, history, models, running, users
 from app.cli.shared import SegueError
 from app.kernel.contract import DomainError
 from app.settings import SettingsError
@@ -18,6 +18,7 @@ COMMANDS = (
     *data.COMMANDS,
     *history.COMMANDS,
     *models.COMMANDS,
+    *experiments.COMMANDS,
     *benchmarks.COMMANDS,
 )
 

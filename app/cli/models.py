@@ -144,10 +144,16 @@ def rollback(kind: Kind, reason: str) -> None:
 
 @models.command()
 @click.argument("model_id", type=click.UUID)
-@click.option("--share", type=float, default=0.1)
-def canary(model_id: UUID, share: float) -> None:
-    """Let a model serve a share of the listeners."""
-    raise NotAvailable("canary is not available yet")
+@click.option("--share", type=float, default=0.1, show_default=True)
+@click.option("--promote", "promotes_itself", is_flag=True, help="Let it become champion by itself when it is better.")
+@click.option("--reason", default="")
+def canary(model_id: UUID, share: float, promotes_itself: bool, reason: str) -> None:
+    """Let a model serve a share of the listeners; it is rolled back by itself when it does worse."""
+    with modules() as services:
+        started = services.training.start_experiment(
+            model_id, "canary", share, promotes_itself=promotes_itself, reason=reason
+        )
+    click.echo(f"{started.kind}: {share:.0%} of the listeners; experiment {started.experiment_id}")
 
 
 @models.command("export")

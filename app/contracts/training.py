@@ -7,11 +7,14 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.contracts.events import FeedPage
+from app.contracts.experiments import Experiment, ExperimentEffect, Mode, Trial, TrustedKey
 from app.contracts.listens import Kind
 from app.kernel.contract import Access, DomainError, command, query
 
 RunState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
-ModelState = Literal["registered", "rejected", "candidate", "champion", "retired", "rolled_back", "quarantined"]
+ModelState = Literal[
+    "registered", "rejected", "candidate", "shadow", "canary", "champion", "retired", "rolled_back", "quarantined"
+]
 FINAL_STATES: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -192,11 +195,16 @@ class ArtefactFile(Struct, frozen=True):
 
 
 class ChampionChanged(Struct, frozen=True, tag="champion_changed"):
-    """A model serves from now on; None where a kind has none any more."""
+    """What serves a kind from now on: a model (None where there is none any more), and one that is tried beside it.
+
+    `previous_sha256` served before: who can't open the champion serves that.
+    """
 
     kind: Kind
     model_id: UUID | None
     sha256: str | None
+    previous_sha256: str | None = None
+    trial: Trial | None = None
 
 
 class RunNotFound(DomainError):
@@ -251,6 +259,24 @@ class IllegalMove(DomainError):
     """This run or model can't move from its state to that one."""
 
     code, status = "training.illegal_move", 409
+
+
+class ExperimentNotFound(DomainError):
+    """There is no such experiment."""
+
+    code, status = "training.experiment_not_found", 404
+
+
+class ExperimentRuns(DomainError):
+    """Another experiment of this kind runs; stop it first."""
+
+    code, status = "training.experiment_runs", 409
+
+
+class RefusedModel(DomainError):
+    """This model can't be taken in; the message says why."""
+
+    code, status = "training.refused_model", 422
 
 
 class NotAvailableYet(DomainError):
@@ -368,6 +394,62 @@ class Training(Protocol):
     @command(access=Access.ADMIN)
     def roll_back(self, kind: Kind, reason: str = "") -> Model:
         """Let the champion before serve again. Raises NothingToRollBackTo."""
+
+    @query(access=Access.ADMIN)
+    def model_card(self, model_id: UUID) -> str:
+        """What a model is, was made of, is worth and isn't good for, as Markdown. Raises ModelNotFound."""
+
+    @command(access=Access.ADMIN)
+    def start_experiment(
+        self,
+        treatment_id: UUID,
+        mode: Mode = "canary",
+        share: float = 0.1,
+        control_id: UUID | None = None,
+        promotes_itself: bool = False,
+        alpha: float = 0.05,
+        min_days: int = 7,
+        min_listeners: int = 100,
+        reason: str = "",
+    ) -> Experiment:
+        """Try a model on a share of the listeners, against the champion or (ab) another model.
+
+        Raises ModelNotFound, IllegalMove, ExperimentRuns, InvalidRequest.
+        """
+
+    @command(access=Access.ADMIN, idempotent=True)
+    def set_share(self, experiment_id: UUID, share: float) -> Experiment:
+        """Change how many see the treatment; who sees it already goes on seeing it while the share grows."""
+
+    @command(access=Access.ADMIN, idempotent=True)
+    def stop_experiment(self, experiment_id: UUID, reason: str = "") -> Experiment:
+        """End an experiment without a decision; the champion serves all. Raises ExperimentNotFound."""
+
+    @query(access=Access.ADMIN)
+    def list_experiments(self, kind: Kind | None = None, limit: int = 50) -> list[Experiment]:
+        """Experiments, newest first."""
+
+    @query(access=Access.ADMIN, timeout=5)
+    def get_experiment(self, experiment_id: UUID) -> ExperimentEffect:
+        """An experiment with its effect, day by day. Raises ExperimentNotFound."""
+
+    @query(access=Access.SERVICE)
+    def trusted_keys(self) -> list[TrustedKey]:
+        """The keys whose models may serve here: this instance's own, and those that were imported."""
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=30)
+    def report_damage(self, sha256: str, process: str, reason: str) -> bool:
+        """Tell that a process refused a model's files. Where they are bad here too, the model is quarantined (True)
+        and the champion before serves."""
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=30)
+    def write_import(self, sha256: str, name: str, offset: int, content: bytes) -> None:
+        """Write a piece (at most 4 MiB) of a file of a model that is being imported."""
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=120)
+    def finish_import(self, sha256: str, public_key: str, trust_as: str = "") -> Model:
+        """Verify an imported model and enter it as a candidate. Its key must be trusted already, or is from now on
+        by the name `trust_as`. Raises RefusedModel."""
 
     @query(access=Access.SERVICE)
     def has_traces(self, pseudonym: UUID) -> bool:

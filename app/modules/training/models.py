@@ -4,7 +4,7 @@
 whoever asks for it.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -236,6 +236,62 @@ class ModelRow(Base):
     snapshot_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     promoted_at: Mapped[datetime | None]
+
+
+class ExperimentRow(Base):
+    """At most one experiment of a kind runs; which listeners see which model follows from `salt` and `share`."""
+
+    __tablename__ = "experiment"
+    __table_args__ = (
+        Index("experiment_running", "kind", unique=True, postgresql_where=text("state = 'running'")),
+        CheckConstraint(IS_KIND),
+        CheckConstraint("mode in ('shadow', 'canary', 'ab')"),
+        CheckConstraint("treatment_id <> control_id"),
+        CheckConstraint("share >= 0 and share <= 1"),
+        CheckConstraint("alpha > 0 and alpha < 0.5"),
+    )
+
+    experiment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    mode: Mapped[str]
+    state: Mapped[str]
+    control_id: Mapped[UUID]
+    treatment_id: Mapped[UUID]
+    share: Mapped[float]
+    salt: Mapped[str]
+    alpha: Mapped[float]
+    min_days: Mapped[int] = mapped_column(Integer)
+    min_listeners: Mapped[int] = mapped_column(Integer)
+    promotes_itself: Mapped[bool]
+    verdict: Mapped[str] = mapped_column(server_default=text("'undecided'"))
+    reason: Mapped[str] = mapped_column(server_default=text("''"))
+    started_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    ended_at: Mapped[datetime | None]
+
+
+class ExperimentDayRow(Base):
+    """What an experiment had shown by the end of a day (or so far today): sums of each arm, no listeners."""
+
+    __tablename__ = "experiment_day"
+
+    experiment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    control: Mapped[dict[str, Any]]
+    treatment: Mapped[dict[str, Any]]
+    effect: Mapped[float | None]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+
+
+class TrustedKeyRow(Base):
+    """A public key of another instance whose models this one takes in."""
+
+    __tablename__ = "trusted_key"
+
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    public_key: Mapped[str]
+    name: Mapped[str]
+    added_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 metadata = Base.metadata

@@ -9,8 +9,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind
-from app.contracts.training import ChampionChanged, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
-from app.kernel import feed
+from app.contracts.training import IllegalMove, Model, ModelNotFound, NothingToRollBackTo
+from app.modules.training import evidence, trials
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def register(
     sha256: str,
     size: int,
     metrics: dict[str, float | None],
-    run_id: UUID,
-    snapshot_id: str,
+    run_id: UUID | None,
+    snapshot_id: str | None,
 ) -> tuple[Model, bool]:
     """Add a model, or return the one with the same bytes; the second value tells whether it is new."""
     lock_kind(session, kind)
@@ -66,11 +66,11 @@ def judge(session: Session, model: Model) -> None:
     """
     ndcg, popularity = model.metrics.get("ndcg"), model.metrics.get("popularity_ndcg")
     is_worse = ndcg is not None and popularity is not None and ndcg < popularity
-    if is_worse and _champion(session, model.kind) is not None:
-        _move(session, model, "rejected")
+    if is_worse and champion(session, model.kind) is not None:
+        move(session, model, "rejected")
         log.info("model rejected: popularity is better", extra=_facts(model))
     else:
-        _move(session, model, "candidate")
+        move(session, model, "candidate")
         promote(session, model.model_id, "better than popularity" if not is_worse else "the first of its kind")
 
 
@@ -81,19 +81,49 @@ def promote(session: Session, model_id: UUID, reason: str) -> Model:
     if model.state == "champion":
         return model
     if model.state == "registered":
-        _move(session, model, "candidate")
+        move(session, model, "candidate")
         model = get(session, model_id)
     _check(session, model, "champion")
-    if (old := _champion(session, model.kind)) is not None:
-        _move(session, old, "retired")
+    evidence.explain(session, reason)
+    trials.end_running(session, model.kind, model.model_id, reason or "the champion changed")
+    if (old := champion(session, model.kind)) is not None:
+        move(session, old, "retired")
     return _crown(session, model, reason)
 
 
 def roll_back(session: Session, kind: Kind, reason: str) -> Model:
     """Let the champion before serve again and tell followers. Raises NothingToRollBackTo."""
     lock_kind(session, kind)
-    current = _champion(session, kind)
-    previous = session.execute(
+    current = champion(session, kind)
+    previous = _previous(session, kind)
+    if current is None or previous is None:
+        raise NothingToRollBackTo
+    evidence.explain(session, reason)
+    trials.end_running(session, kind, None, "the champion was rolled back")
+    move(session, current, "rolled_back")
+    return _crown(session, previous, reason)
+
+
+def quarantine(session: Session, model: Model, reason: str) -> None:
+    """Take a model out for good; where it served or was tried, the one before serves, and followers are told."""
+    lock_kind(session, model.kind)
+    model = get(session, model.model_id)
+    if model.state == "quarantined":
+        return
+    evidence.explain(session, reason)
+    move(session, model, "quarantined")
+    log.error("model quarantined", extra={**_facts(model), "was": model.state, "reason": reason})
+    if model.state in {"champion", "shadow", "canary"}:
+        trials.end_running(session, model.kind, None, "a model of it was quarantined")
+        previous = _previous(session, model.kind) if model.state == "champion" else None
+        if previous is not None:
+            _crown(session, previous, f"model {model.number} was quarantined")
+        else:
+            trials.announce(session, model.kind)
+
+
+def _previous(session: Session, kind: Kind) -> Model | None:
+    row = session.execute(
         text(
             f"""
             select {COLUMNS}
@@ -105,18 +135,15 @@ def roll_back(session: Session, kind: Kind, reason: str) -> Model:
         ),
         {"kind": kind},
     ).one_or_none()
-    if current is None or previous is None:
-        raise NothingToRollBackTo
-    _move(session, current, "rolled_back")
-    return _crown(session, Model(*previous), reason)
+    return Model(*row) if row is not None else None
 
 
 def _crown(session: Session, model: Model, reason: str) -> Model:
-    _move(session, model, "champion")
+    move(session, model, "champion")
     session.execute(
         text("update model set promoted_at = clock_timestamp() where model_id = :id"), {"id": model.model_id}
     )
-    feed.append(session, [ChampionChanged(model.kind, model.model_id, model.sha256)])
+    trials.announce(session, model.kind)
     log.info("champion changed", extra={**_facts(model), "reason": reason})
     return get(session, model.model_id)
 
@@ -136,7 +163,7 @@ def _check(session: Session, model: Model, to_state: str) -> None:
         raise IllegalMove(f"a model that is {model.state} can't become {to_state}")
 
 
-def _move(session: Session, model: Model, state: str) -> None:
+def move(session: Session, model: Model, state: str) -> None:
     session.execute(
         text("update model set state = :state where model_id = :id"), {"state": state, "id": model.model_id}
     )
@@ -176,7 +203,8 @@ def is_known(session: Session, sha256: str) -> bool:
     return bool(found.scalar_one())
 
 
-def _champion(session: Session, kind: str) -> Model | None:
+def champion(session: Session, kind: str) -> Model | None:
+    """Return the model that serves a kind, None where there is none."""
     return next((model for model in champions(session) if model.kind == kind), None)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from app.contracts.events import FeedPage
+from app.contracts.experiments import Experiment, ExperimentEffect, Mode, TrustedKey
 from app.contracts.listens import Kind
 from app.contracts.training import (
     ArtefactFile,
@@ -33,7 +34,7 @@ from app.contracts.training import (
 from app.kernel import feed
 from app.kernel.contract import DeadlineExceeded, InvalidRequest, ServiceUnavailable
 from app.kernel.db import Database
-from app.modules.training import artefacts, evidence, fitting, registry, runs, schedules
+from app.modules.training import artefacts, evidence, experiments, fitting, registry, runs, schedules
 from app.modules.training.erasures import Erasures
 from app.modules.training.runner import Runner
 from app.modules.training.snapshots import Snapshots
@@ -212,6 +213,64 @@ class TrainingService:
         with self.database.begin() as session:
             evidence.explain(session, reason)
             return registry.roll_back(session, kind, reason)
+
+    def model_card(self, model_id: UUID) -> str:
+        raise NotAvailableYet
+
+    def start_experiment(
+        self,
+        treatment_id: UUID,
+        mode: Mode = "canary",
+        share: float = 0.1,
+        control_id: UUID | None = None,
+        promotes_itself: bool = False,
+        alpha: float = 0.05,
+        min_days: int = 7,
+        min_listeners: int = 100,
+        reason: str = "",
+    ) -> Experiment:
+        with self.database.begin() as session:
+            return experiments.start(
+                session,
+                treatment_id,
+                mode,
+                share,
+                control_id=control_id,
+                promotes_itself=promotes_itself,
+                alpha=alpha,
+                min_days=min_days,
+                min_listeners=min_listeners,
+                reason=reason,
+            )
+
+    def set_share(self, experiment_id: UUID, share: float) -> Experiment:
+        with self.database.begin() as session:
+            return experiments.set_share(session, experiment_id, share)
+
+    def stop_experiment(self, experiment_id: UUID, reason: str = "") -> Experiment:
+        with self.database.begin() as session:
+            return experiments.stop(session, experiment_id, reason)
+
+    def list_experiments(self, kind: Kind | None = None, limit: int = 50) -> list[Experiment]:
+        with self.database.begin() as session:
+            return experiments.listed(session, kind, max(1, min(limit, MAX_PAGE)))
+
+    def get_experiment(self, experiment_id: UUID) -> ExperimentEffect:
+        with self.database.begin() as session:
+            found = experiments.get(session, experiment_id)
+        return ExperimentEffect(found, [], [], None, None)
+
+    def trusted_keys(self) -> list[TrustedKey]:
+        return []
+
+    def report_damage(self, sha256: str, process: str, reason: str) -> bool:
+        raise NotAvailableYet
+
+    def write_import(self, sha256: str, name: str, offset: int, content: bytes) -> None:
+        raise NotAvailableYet
+
+    def finish_import(self, sha256: str, public_key: str, trust_as: str = "") -> Model:
+        raise NotAvailableYet
 
     def champions(self) -> list[Model]:
         with self.database.begin() as session:

@@ -56,7 +56,10 @@ def test_a_model_says_how_it_compares_with_popularity(line: Line) -> None:
     line.two_tastes(30)
     model = line.services.training.get_model(line.train("recordings").model_id or uuid4())
     assert (model.metrics["ndcg"] or 0) > (model.metrics["popularity_ndcg"] or 0)
-    assert (model.state, model.number) == ("champion", max(m.number for m in line.services.training.list_models()))
+    assert (model.state, model.number) == (
+        "champion",
+        max(m.number for m in line.services.training.list_models("recordings")),
+    )
 
 
 def test_a_better_model_serves_at_once_and_the_old_one_retires(line: Line) -> None:
