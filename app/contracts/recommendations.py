@@ -1,12 +1,12 @@
 """What to hear next, and why."""
 
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from app.contracts.listens import Kind
-from app.kernel.contract import Access, DomainError, query
+from app.kernel.contract import Access, DomainError, command, query
 
 
 class Because(Struct, frozen=True):
@@ -52,6 +52,16 @@ class ServedModel(Struct, frozen=True):
     items: int
 
 
+class Shown(Struct, frozen=True):
+    """An item that a page showed: on which shelf, chosen by which model, in which arm of an experiment if in any."""
+
+    kind: Kind
+    key: UUID
+    shelf: Annotated[str, Meta(max_length=50)]
+    model: Annotated[str, Meta(max_length=64)]
+    arm: Annotated[str, Meta(max_length=50)] | None = None
+
+
 class ItemUnknown(DomainError):
     """The serving model does not know this item (yet)."""
 
@@ -72,6 +82,10 @@ class Recommender(Protocol):
     @query(access=Access.OWNER)
     def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
         """Those here who play the same artists, nearest first; whether they may be named is for accounts to say."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def record_impressions(self, listener_id: UUID, shown: Annotated[list[Shown], Meta(max_length=500)]) -> None:
+        """Note what a listener was shown now: what is shown on several days and never played steps back."""
 
     @query(access=Access.SERVICE)
     def served_models(self) -> list[ServedModel]:

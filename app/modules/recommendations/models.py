@@ -1,9 +1,9 @@
 """Tables of the schema `recommendations`, all of them derived from the feeds of others."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, Integer, SmallInteger, Text, desc, text
+from sqlalchemy import BigInteger, Date, DateTime, Index, Integer, SmallInteger, Text, desc, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -12,6 +12,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012
         UUID: postgresql.UUID(as_uuid=True),
         datetime: DateTime(timezone=True),
+        date: Date(),
         str: Text(),
         int: BigInteger(),
     }
@@ -76,6 +77,23 @@ class AliasRow(Base):
     artist: Mapped[str | None]
 
     __table_args__ = (Index("alias_to", "kind", "to_key"),)
+
+
+class ImpressionRow(Base):
+    """An item was shown to a listener on a day on a shelf; `model` chose it, in an `arm` where an experiment runs."""
+
+    __tablename__ = "impression"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    shelf: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    arm: Mapped[str | None]
+    shown_at: Mapped[datetime]
+
+    __table_args__ = (Index("impression_day", "day"),)
 
 
 metadata = Base.metadata

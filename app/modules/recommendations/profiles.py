@@ -23,6 +23,7 @@ from app.contracts.listens import (
     PlaycountSet,
     Unlistened,
 )
+from app.modules.recommendations import impressions
 
 
 class Change(msgspec.Struct):
@@ -119,6 +120,7 @@ def apply(session: Session, events: Sequence[ListensEvent]) -> None:
         fold.add(event)
     if fold.forgotten:
         _forget(session, fold.forgotten)
+        impressions.forget(session, fold.forgotten)
     for kind, names in fold.names.items():
         _write_names(session, kind, names.values())
     gained = _write_changes(session, "recordings", fold.changes["recordings"].values())

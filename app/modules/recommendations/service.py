@@ -14,12 +14,14 @@ from app.contracts.recommendations import (
     Recommendation,
     Recommendations,
     ServedModel,
+    Shown,
     SimilarListener,
 )
 from app.kernel import context
+from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.ml.interactions import profile_weights
-from app.modules.recommendations import aliases, neighbours, profiles, reading, reasons
+from app.modules.recommendations import aliases, impressions, neighbours, profiles, reading, reasons
 from app.modules.recommendations.reading import Names, Profile, Weighed
 from app.modules.recommendations.serving import Models, Serving
 
@@ -33,8 +35,9 @@ KINDS: tuple[Kind, ...] = ("recordings", "artists")
 class RecommendationsService:
     """Implements `app.contracts.recommendations.Recommender`."""
 
-    def __init__(self, database: Database, models: Models) -> None:
+    def __init__(self, database: Database, models: Models, clock: Clock) -> None:
         self.database = database
+        self.clock = clock
         self.models = models
 
     def recommend(
@@ -107,7 +110,16 @@ class RecommendationsService:
 
     def has_traces(self, listener_id: UUID) -> bool:
         with self.database.begin() as session:
-            return profiles.size(session, listener_id) > 0 or aliases.has_traces(session, listener_id)
+            return (
+                profiles.size(session, listener_id) > 0
+                or aliases.has_traces(session, listener_id)
+                or impressions.has_traces(session, listener_id)
+            )
+
+    def record_impressions(self, listener_id: UUID, shown: list[Shown]) -> None:
+        if shown:
+            with self.database.begin() as session:
+                impressions.record(session, listener_id, shown, self.clock())
 
     def _place_of_sources(self, serving: Serving, viewer: UUID | None, kind: Kind, key: UUID) -> int:
         """Return where the model has an item under a name that it was played under. Raises ItemUnknown."""
@@ -137,7 +149,10 @@ class RecommendationsService:
 
     def export_listener(self, listener_id: UUID) -> dict[str, Any]:
         with self.database.begin() as session:
-            return reading.export(session, listener_id)
+            return {
+                **reading.export(session, listener_id),
+                "impressions": impressions.export(session, listener_id),
+            }
 
 
 def _placed(serving: Serving, weighed: Sequence[Weighed]) -> dict[int, Weighed]:

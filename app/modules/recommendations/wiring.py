@@ -2,7 +2,7 @@
 
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
-from app.modules.recommendations import aliases, champions, profiles
+from app.modules.recommendations import aliases, champions, impressions, profiles
 from app.modules.recommendations.fetching import ArtefactCache
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
@@ -12,7 +12,7 @@ PAGE = 2000
 
 def build(w: Wiring) -> Wired:
     cache = ArtefactCache(w.settings.data_dir, lambda: w.services.training)
-    service = RecommendationsService(w.database, Models(w.database, cache))
+    service = RecommendationsService(w.database, Models(w.database, cache), w.clock)
     listened = Follower(
         "listens",
         w.database,
@@ -31,4 +31,11 @@ def build(w: Wiring) -> Wired:
     corrected = Follower(
         "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
     )
-    return Wired(service, (listened, promoted, corrected))
+    erased = Follower(
+        "accounts",
+        w.database,
+        lambda after, limit: w.services.accounts.feed(after, limit),
+        impressions.forget_erased,
+        impressions.reset,
+    )
+    return Wired(service, (listened, promoted, corrected, erased))
