@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.contracts.catalog import Act, Merge, ReassignArtist, Rename, SplitArtist
@@ -49,6 +49,8 @@ def back(default: str) -> Response:
 
 def here() -> str:
     """Return the address of this page as forms send it in `back`."""
+    if "here" in g:
+        return str(g.here)
     return request.full_path.rstrip("?") if request.method == "GET" else urlsplit(request.path).path
 
 
@@ -118,6 +120,7 @@ FILTERS = {
     "moment": moment_of,
     "ago": ago,
     "filesize": size,
+    "local_input": lambda moment: f"{look.local(moment):%Y-%m-%dT%H:%M:%S}",
     "correction_word": correction_word,
 }
 

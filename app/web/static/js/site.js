@@ -1,9 +1,17 @@
 // What every page gains from scripts; all of it works without them too.
 import { enhanceCopying } from "./copy.js";
+import { enhanceLive } from "./live.js";
 import { enhancePlayer } from "./player.js";
+import { enhanceSelection } from "./select.js";
 import { enhanceForms } from "./swap.js";
 
+function enhance(root) {
+  enhanceCopying(root);
+  enhanceLive(root);
+  enhanceSelection(root);
+}
+
 enhanceForms(document);
-enhanceCopying(document);
 enhancePlayer(document);
-document.addEventListener("segue:swapped", (event) => enhanceCopying(event.target));
+enhance(document);
+document.addEventListener("segue:swapped", (event) => enhance(event.target));
