@@ -27,10 +27,8 @@ SEED = 7
 START = 1_100_000_000
 CHUNK_BYTES = 4_000_000
 PATIENCE_S = 1800.0
-COLUMNS = (
-    "listener_id, listened_at, recording_key, artist_key, release_key, artist, title, release, duration_ms, client, "
-    "extra, import_id"
-)
+NAMES = ("listener_id", "listened_at", "recording_key", "artist_key", "release_key", "artist", "title", "release")
+COLUMNS = ", ".join((*NAMES, "duration_ms", "client", "extra", "import_id"))
 FOLLOWERS = ("catalog", "recommendations")
 
 
@@ -88,12 +86,9 @@ def _copy(system: System, count: int) -> float:
     now, nobody = datetime.now(UTC), UUID(int=1)
     lines = io.StringIO()
     for at, artist, title, release in history(count):
-        row = row_of(
-            nobody, NewListen(datetime.fromtimestamp(at, UTC), artist, title, release, duration_ms=200_000), "c", now
-        )
-        fields = [row[name.strip()] for name in COLUMNS.split(",") if name.strip() in row]
-        extra = '{"submission_client": "a player"}'
-        lines.write("\t".join(map(str, fields[:-1])) + f"\t{extra}\t{UUID(int=2)}\n")
+        row = row_of(nobody, NewListen(datetime.fromtimestamp(at, UTC), artist, title, release), "", now)
+        more = (200_000, "a player", '{"submission_client": "a player"}', UUID(int=2))
+        lines.write("\t".join(map(str, (*(row[name] for name in NAMES), *more))) + "\n")
     lines.seek(0)
     owner = Database(module_url(system.settings, "listens", "migrate"))
     connection = owner.engine.raw_connection()

@@ -8,11 +8,18 @@ from app.modules.catalog.corrections import forget_erased
 from app.modules.catalog.names import forget_derived, learn
 from app.modules.catalog.service import CatalogService
 
+PAGE = 10_000  # the same names again and again in an imported history are one row of a page
+
 
 def build(w: Wiring) -> Wired:
     service = CatalogService(w.database, w.services, w.clock)
     listened = Follower(
-        "listens", w.database, lambda after, limit: w.services.listens.feed(after, limit), learn, forget_derived
+        "listens",
+        w.database,
+        lambda after, limit: w.services.listens.feed(after, limit),
+        learn,
+        forget_derived,
+        limit=PAGE,
     )
     erasures = Follower(
         "accounts", w.database, lambda after, limit: w.services.accounts.feed(after, limit), forget_erased, _keep

@@ -4,11 +4,14 @@ Each batch is one transaction that also notes how many of the file's items are h
 behind them and nothing is taken twice. A batch is only stored while the import is still wanted.
 """
 
+import contextlib
+import gc
 import itertools
 import logging
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,11 +27,12 @@ from app.kernel.clock import Clock
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
 from app.modules.listens import import_batches, imports, log, playcounts
-from app.modules.listens.formats import Fix, History, Item, Mix, Unreadable, open_history
+from app.modules.listens.formats import Fix, History, Mix, Unreadable, open_history
 from app.modules.listens.import_batches import KNOWN, SKIPPED, Batch, Preview
 from app.modules.listens.import_files import ImportFiles
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BATCH = 5000
 UNDO_BATCH = 500
@@ -104,12 +108,12 @@ class Importer:
     def _examine(self, found: Import) -> None:
         history, _, _ = self._open(found)
         preview = Preview()
-        for items in _batches(iter(history)):
-            batch = import_batches.prepared(items, found, history.client, self.clock())
-            preview.add(batch)
-            with self.database.begin() as session:
-                preview.duplicates += log.count_known(session, batch.rows)
-                self._keep(session, found, progress=_share(history))
+        with self._prepared(history, found) as batches:
+            for batch in batches:
+                preview.add(batch)
+                with self.database.begin() as session:
+                    preview.duplicates += log.count_known(session, batch.rows)
+                    self._keep(session, found, progress=_share(history))
         result = msgspec.json.encode(preview.result(history.notes)).decode()
         with self.database.begin() as session:
             self._keep(session, found, state="ready", progress=1.0, format=history.format, preview=result)
@@ -117,35 +121,47 @@ class Importer:
     def _run(self, found: Import, until: float) -> None:
         history, handled, report_bytes = self._open(found)
         counts = found.counts
-        for items in _batches(itertools.islice(iter(history), handled, None)):
-            if time.monotonic() > until:
-                return
-            batch = import_batches.prepared(items, found, history.client, self.clock())
-            made = self._make_playlists(batch, found.listener_id)
-            self._restore_corrections(batch, found.listener_id)
-            with self.database.begin() as session:
-                if log.lock_listeners(session, [found.listener_id]):
-                    raise NotWanted
-                import_batches.store(session, batch, found, history.client, self.clock())
-                counts = import_batches.counted(counts, batch)
-                handled += len(items)
-                report_bytes = self.files.append(found.import_id, report_bytes, batch.report())
-                self._keep(
-                    session,
-                    found,
-                    handled=handled,
-                    report_bytes=report_bytes,
-                    counts=msgspec.json.encode(counts).decode(),
-                    progress=_share(history),
-                )
-                if made:
-                    session.execute(
-                        text("update import_run set playlists = playlists || :made where import_id = :id"),
-                        {"made": made, "id": found.import_id},
+        with self._prepared(history, found, handled) as batches:
+            for batch in batches:
+                if time.monotonic() > until:
+                    return
+                made = self._make_playlists(batch, found.listener_id)
+                self._restore_corrections(batch, found.listener_id)
+                with self.database.begin() as session:
+                    if log.lock_listeners(session, [found.listener_id]):
+                        raise NotWanted
+                    import_batches.store(session, batch, found, history.client, self.clock())
+                    counts = import_batches.counted(counts, batch)
+                    handled += len(batch.items)
+                    report_bytes = self.files.append(found.import_id, report_bytes, batch.report())
+                    self._keep(
+                        session,
+                        found,
+                        handled=handled,
+                        report_bytes=report_bytes,
+                        counts=msgspec.json.encode(counts).decode(),
+                        progress=_share(history),
                     )
+                    if made:
+                        session.execute(
+                            text("update import_run set playlists = playlists || :made where import_id = :id"),
+                            {"made": made, "id": found.import_id},
+                        )
         with self.database.begin() as session:
             self._keep(session, found, state="done", progress=1.0)
         self.files.drop_upload(found.import_id)
+
+    @contextlib.contextmanager
+    def _prepared(self, history: History, found: Import, handled: int = 0) -> Iterator[Iterator[Batch]]:
+        """Read and check batches behind the items that are handled, one ahead of the one that is being stored."""
+        items = itertools.islice(iter(history), handled, None)
+
+        def following() -> Batch | None:
+            part = list(itertools.islice(items, BATCH))
+            return import_batches.prepared(part, found, history.client, self.clock()) if part else None
+
+        with _rare_collections(), ThreadPoolExecutor(1) as ahead:
+            yield _one_ahead(ahead, following)
 
     def _make_playlists(self, batch: Batch, listener_id: UUID) -> list[UUID]:
         """Make the playlists of a batch, unless there is one like it: another module's, so outside the transaction."""
@@ -213,9 +229,26 @@ def _lock(connection: Connection, import_id: UUID) -> bool:
     return bool(connection.execute(LOCK, {"id": str(import_id)}).scalar_one())
 
 
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while batch := list(itertools.islice(items, BATCH)):
-        yield batch
+def _one_ahead(ahead: ThreadPoolExecutor, following: Callable[[], T | None]) -> Iterator[T]:
+    """Yield what comes, while the next is made in another thread."""
+    coming = ahead.submit(following)
+    while (there := coming.result()) is not None:
+        coming = ahead.submit(following)
+        yield there
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage in cycles less often: a batch is some ten thousand objects and none of them is in one.
+
+    Otherwise more than half of the time goes into looking.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _share(history: History) -> float:

@@ -1,6 +1,6 @@
 """Writing listens: insert, recognise one play told twice, delete, erase; events in the same transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import Listened, ListenerForgotten, ListenNotFound, ListensEvent, Unlistened
 from app.kernel import feed
+from app.modules.listens import bulk
 
 # One play told by two clients: their clocks and what they call the start differ by some seconds.
 SAME_PLAY_S = 30
@@ -49,7 +50,7 @@ SAME_PLAY = f"""
       and e.duplicate_of is null
       and e.client <> r.client
       and abs(extract(epoch from e.listened_at - r.listened_at)) <
-          case when 'submission' in (e.extra->>'listened_at_is', r.extra->>'listened_at_is')
+          case when 'submission' in (e.extra->>'listened_at_is', cast(r.extra as jsonb)->>'listened_at_is')
                then greatest(coalesce(r.duration_ms, e.duration_ms) / 1000 + {SUBMITTED_LATE_S}, {SAME_PLAY_S})
                else {SAME_PLAY_S}
           end
@@ -65,14 +66,15 @@ def _stored(condition: str = "") -> str:
         select *
         from jsonb_to_recordset(cast(:rows as jsonb)) as r (
                  number integer, listener_id uuid, listened_at timestamptz, recording_key uuid, artist_key uuid,
-                 release_key uuid, artist text, title text, release text, duration_ms integer, client text, extra jsonb,
+                 release_key uuid, artist text, title text, release text, duration_ms integer, client text, extra text,
                  import_id uuid)
         {condition}
     ), stored as (
         insert into listen (listener_id, listened_at, recording_key, artist_key, release_key,
                             artist, title, release, duration_ms, client, extra, import_id, duplicate_of)
         select r.listener_id, r.listened_at, r.recording_key, r.artist_key, r.release_key,
-               r.artist, r.title, r.release, r.duration_ms, r.client, r.extra, r.import_id, same.listened_at
+               r.artist, r.title, r.release, r.duration_ms, r.client, cast(r.extra as jsonb), r.import_id,
+               same.listened_at
         from given r
         left join lateral ({SAME_PLAY}) same on true
         on conflict do nothing
@@ -103,26 +105,19 @@ INSERT = text(
 
 # A row of the log for many listens of a listener: a row each would cost more than the listens themselves.
 PLAYS_PER_EVENT = 500
-INSERT_MANY = text(
+# What a listener played around some time: only of that can another listen be a repeat.
+AROUND = text(
     f"""
-    with {_stored()}, told as (
-        insert into event (payload, weight)
-        select jsonb_build_object(
-                   'type', 'listened_many', 'listener_id', listener_id,
-                   'listens', jsonb_agg(
-                       jsonb_build_array(
-                           extract(epoch from listened_at)::bigint, recording_key, artist_key, release_key,
-                           artist, title, release, extra->>'recording_mbid')
-                       order by listened_at, recording_key)),
-               count(*)
-        from (
-            select *, (row_number() over (partition by listener_id order by listened_at, recording_key) - 1)
-                      / {PLAYS_PER_EVENT} as part
-            from stored
-            where duplicate_of is null
-        ) parts
-        group by listener_id, part
-    )
+    select distinct listener_id, recording_key
+    from listen
+    where listener_id = any(:ids)
+      and listened_at between cast(:first as timestamptz) - interval '{REACH_S} s'
+                          and cast(:last as timestamptz) + interval '{REACH_S} s'
+    """  # noqa: S608
+)
+INSERT_DOUBTFUL = text(
+    f"""
+    with {_stored()}
     select g.number
     from given g
     left join stored s using (listener_id, listened_at, recording_key)
@@ -134,7 +129,7 @@ COUNT_KNOWN = text(
     select count(*)
     from jsonb_to_recordset(cast(:rows as jsonb)) as r (
              listener_id uuid, listened_at timestamptz, recording_key uuid, duration_ms integer, client text,
-             extra jsonb)
+             extra text)
     where exists (select from listen e
                   where (e.listener_id, e.listened_at, e.recording_key)
                         = (r.listener_id, r.listened_at, r.recording_key))
@@ -164,6 +159,20 @@ class ListenedMany(msgspec.Struct, frozen=True, tag="listened_many"):
 
 
 EVENT = msgspec.json.Decoder(ListensEvent | ListenedMany)
+
+
+def played(row: Mapping[str, Any]) -> Played:
+    """Return what followers are told of a row."""
+    return Played(
+        int(row["listened_at"].timestamp()),
+        row["recording_key"],
+        row["artist_key"],
+        row["release_key"],
+        row["artist"],
+        row["title"],
+        row["release"],
+        row["recording_mbid"],
+    )
 
 
 def expanded(events: Sequence[bytes]) -> list[ListensEvent]:
@@ -216,19 +225,55 @@ def insert(session: Session, rows: Sequence[dict[str, Any]]) -> Inserted:
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:
-    """Store rows and tell followers; return the places of those that were known already, or stand twice among them."""
+    """Store rows and tell followers; return the places of those that were known already, or stand twice among them.
+
+    The listeners are locked by the caller. A recording that its listener has not played around that time can be no
+    repeat: such rows are copied as they are, which costs a third.
+    """
     known: set[int] = set()
-    numbered: dict[tuple[Any, ...], dict[str, Any]] = {}
+    seen: set[tuple[Any, ...]] = set()
+    new, doubtful = list[dict[str, Any]](), list[dict[str, Any]]()
+    around = _played_around(session, rows)
     for number, row in enumerate(rows):
-        key = (row["listener_id"], row["listened_at"], row["recording_key"])
-        if key in numbered:
+        key = (row["listener_id"], row["recording_key"], row["listened_at"])
+        if key in seen:
             known.add(number)
+            continue
+        seen.add(key)
+        if key[:2] in around or not bulk.can_copy(row):
+            doubtful.append({**row, "number": number})
         else:
-            numbered[key] = {**row, "number": number}
-    if numbered:
-        given = msgspec.json.encode(list(numbered.values())).decode()
-        known.update(session.execute(INSERT_MANY, {"rows": given}).scalars())
+            new.append(row)
+    if new:
+        bulk.copy_listens(session, new)
+    if doubtful:
+        given = msgspec.json.encode(doubtful).decode()
+        repeats = set(session.execute(INSERT_DOUBTFUL, {"rows": given}).scalars())
+        known |= repeats
+        new += [row for row in doubtful if row["number"] not in repeats]
+    bulk.copy_events(session, _told(new))
     return known
+
+
+def _played_around(session: Session, rows: Sequence[dict[str, Any]]) -> set[tuple[UUID, UUID]]:
+    """Return listeners with recordings that they played about when the rows tell of."""
+    if not rows:
+        return set()
+    times = [row["listened_at"] for row in rows]
+    given = {"ids": list({row["listener_id"] for row in rows}), "first": min(times), "last": max(times)}
+    return {(row.listener_id, row.recording_key) for row in session.execute(AROUND, given)}
+
+
+def _told(rows: Iterable[dict[str, Any]]) -> Iterator[tuple["ListenedMany", int]]:
+    """Yield what followers are told of rows, and of how many plays each part tells."""
+    by_listener: dict[UUID, list[Played]] = {}
+    for row in rows:
+        by_listener.setdefault(row["listener_id"], []).append(played(row))
+    for listener_id, plays in by_listener.items():
+        plays.sort(key=lambda play: (play.at, play.recording_key))
+        for start in range(0, len(plays), PLAYS_PER_EVENT):
+            part = plays[start : start + PLAYS_PER_EVENT]
+            yield ListenedMany(listener_id, part), len(part)
 
 
 def count_known(session: Session, rows: Sequence[dict[str, Any]]) -> int:

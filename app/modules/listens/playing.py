@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -31,8 +30,7 @@ SET = text(
 def put(session: Session, row: dict[str, Any], now: datetime) -> None:
     """Store what plays, of a row as a listen has it."""
     length = timedelta(milliseconds=row["duration_ms"]) if row["duration_ms"] else UNKNOWN_DURATION
-    extra = msgspec.json.encode(row["extra"]).decode()
-    session.execute(SET, {**row, "extra": extra, "started_at": now, "until": now + length})
+    session.execute(SET, {**row, "started_at": now, "until": now + length})
 
 
 def clear(session: Session, listener_id: UUID) -> None:

@@ -1,7 +1,8 @@
 """Which listens are accepted, and the rows that they become."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ OLDEST = datetime(2002, 10, 1, tzinfo=UTC)  # before the first scrobbler; Listen
 TOLERATED_AHEAD = timedelta(hours=1)  # clocks of players are wrong
 MAX_TEXT_BYTES = 10_240
 MAX_DURATION_MS = 24 * 86_400_000
+CACHED_CHARS = 512  # names are shorter; texts of 10 kB would fill the memory
 
 
 class Rejected(Exception):
@@ -43,43 +45,74 @@ def check(listen: NewListen, now: datetime) -> None:
         raise Rejected("listened_at is in the future")
     if listen.duration_ms is not None and not 0 <= listen.duration_ms <= MAX_DURATION_MS:
         raise Rejected("duration_ms is not between 0 and 24 days")
-    check_text("artist", listen.artist)
-    check_text("title", listen.title)
-    check_text("release", listen.release)
-    check_text("release_artist", listen.release_artist)
+
+
+class Names(NamedTuple):
+    """What a listen is of: keys, and the names as they are stored."""
+
+    recording_key: UUID
+    artist_key: UUID
+    release_key: UUID | None
+    artist: str
+    title: str
+    release: str | None
+
+
+def names_of(listen: NewListen) -> Names:
+    """Return the names of a listen. Raises Rejected."""
+    artist, title, release, by = listen.artist, listen.title, listen.release, listen.release_artist
+    is_short = len(artist) + len(title) + len(release or "") + len(by or "") <= CACHED_CHARS
+    return (_cached_names if is_short else _new_names)(artist, title, release, by)
+
+
+def _new_names(artist: str, title: str, release: str | None, release_artist: str | None) -> Names:
+    check_text("artist", artist)
+    check_text("title", title)
+    check_text("release", release)
+    check_text("release_artist", release_artist)
+    try:
+        identity = identify(artist, title)
+    except EmptyName:
+        raise Rejected("artist or title is empty") from None
+    release, key = (release or "").strip() or None, None
+    if release:
+        try:
+            key = release_key(release_artist or artist, release)
+        except EmptyName:
+            release = None
+    return Names(identity.recording_key, identity.artist_key, key, artist.strip(), title.strip(), release)
+
+
+# People play the same things again: a history of years tells of few.
+_cached_names = lru_cache(maxsize=65_536)(_new_names)
 
 
 def row_of(listener_id: UUID, listen: NewListen, client: str, now: datetime) -> dict[str, Any]:
-    """Return the row of a listen, its time in whole seconds. Raises Rejected."""
+    """Return the row of a listen, its time in whole seconds and its `extra` as JSON. Raises Rejected."""
     check(listen, now)
-    try:
-        identity = identify(listen.artist, listen.title)
-    except EmptyName:
-        raise Rejected("artist or title is empty") from None
-    release, key = (listen.release or "").strip() or None, None
-    if release:
-        try:
-            key = release_key(listen.release_artist or listen.artist, release)
-        except EmptyName:
-            release = None
+    names = names_of(listen)
     return {
         "listener_id": listener_id,
         "listened_at": whole_second(listen.listened_at),
-        "recording_key": identity.recording_key,
-        "artist_key": identity.artist_key,
-        "release_key": key,
-        "artist": listen.artist.strip(),
-        "title": listen.title.strip(),
-        "release": release,
+        "recording_key": names.recording_key,
+        "artist_key": names.artist_key,
+        "release_key": names.release_key,
+        "artist": names.artist,
+        "title": names.title,
+        "release": names.release,
         "duration_ms": listen.duration_ms,
         "client": clean_name(listen.client) if listen.client else client,
         "extra": _extra(listen),
+        "recording_mbid": listen.recording_mbid,
+        "import_id": None,
     }
 
 
 def whole_second(at: datetime) -> datetime:
     """Return a time in UTC without its fraction: an equal second is the same listen. One without zone is UTC."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    if at.tzinfo is not UTC:
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    return at.replace(microsecond=0) if at.microsecond else at
 
 
 def clean_name(name: str) -> str:
@@ -87,9 +120,8 @@ def clean_name(name: str) -> str:
     return name.replace("\0", "").encode("utf-8", "replace").decode()[:100]
 
 
-def _extra(listen: NewListen) -> dict[str, Any] | None:
-    extra = dict(listen.extra or {})
-    extra.pop("recording_mbid", None)
+def _extra(listen: NewListen) -> str | None:
+    extra = {key: value for key, value in (listen.extra or {}).items() if key != "recording_mbid"}
     if listen.recording_mbid:
         extra["recording_mbid"] = str(listen.recording_mbid)
     if listen.release_artist:
@@ -104,4 +136,4 @@ def _extra(listen: NewListen) -> dict[str, Any] | None:
         raise Rejected("extra holds a NUL character")
     if len(encoded) > MAX_TEXT_BYTES:
         raise Rejected("extra is longer than 10 kB")
-    return extra
+    return encoded.decode()

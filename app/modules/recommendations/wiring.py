@@ -7,7 +7,7 @@ from app.modules.recommendations.fetching import ArtefactCache
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
 
-PAGE = 2000
+PAGE = 10_000  # the same item again and again in an imported history is one row of a page
 
 
 def build(w: Wiring) -> Wired:

@@ -44,6 +44,7 @@ _PERSONAL = re.compile(
     r"(client|remote|listener)?ip(v[46]|add?r|address)?(decrypted)?|useragent.*|user|userid|username|e?mail|emailaddress"
     r"|.*device.*|(conn)?country(code)?|city|region|lat(itude)?|lon(gitude)?|geo.*|location|platform|host(name)?|phone.*"
 )
+_RELEASE_ARTIST = frozenset({"release_artist_name", "albumartist", "release_artist_names"})
 _NESTING = frozenset({dict, list})
 _NOT_WANTED = {"recording_msid", "artist_msid", "release_msid", "duration", "duration_ms", "recording_mbid"}
 
@@ -223,6 +224,8 @@ def _listen(reading: Reading, line: _Line, feedback: "_FeedbackOf") -> NewListen
 
 
 def _release_artist(info: dict[str, Any]) -> str | None:
+    if _RELEASE_ARTIST.isdisjoint(info):
+        return None
     found = optional(info.get("release_artist_name")) or optional(info.get("albumartist"))
     return found or ", ".join(names_of(info.get("release_artist_names"))) or None
 
