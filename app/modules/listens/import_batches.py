@@ -132,7 +132,7 @@ def _report_row(item: Item, outcome: str, reason: str) -> ReportRow:
 
 
 def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).isoformat()[:19]}Z"
 
 
 class Preview:

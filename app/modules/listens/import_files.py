@@ -14,7 +14,7 @@ PART_BYTES = 4_000_000
 HEADER = ("place", "outcome", "reason", "listened_at", "artist", "title")
 LEFT_OVER_S = 3600
 REPORT_KEPT_S = 90 * 86_400
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+FORMULA = "=+-@\t\r"  # what a spreadsheet would run
 
 
 class ImportFiles:
@@ -92,4 +92,4 @@ class ImportFiles:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return f"'{cell}" if cell and cell[0] in FORMULA else cell

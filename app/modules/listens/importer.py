@@ -11,14 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from app.contracts.imports import Import
+from app.contracts.imports import Import, ImportCounts
 from app.contracts.listens import FeedbackSet
 from app.contracts.playlists import NewEntry, Playlist, PlaylistNotFound
 from app.contracts.services import Services
@@ -42,6 +42,14 @@ LOCK = text("select pg_try_advisory_lock(hashtextextended('import ' || :id, 0))"
 
 class NotWanted(Exception):
     """The import was cancelled, or its person is gone."""
+
+
+class Taken(NamedTuple):
+    """How far an import is: what it counted, how many items are handled, and where its report ends."""
+
+    counts: ImportCounts
+    handled: int
+    report_bytes: int
 
 
 class Importer:
@@ -120,36 +128,43 @@ class Importer:
 
     def _run(self, found: Import, until: float) -> None:
         history, handled, report_bytes = self._open(found)
-        counts = found.counts
+        taken = Taken(found.counts, handled, report_bytes)
         with self._prepared(history, found, handled) as batches:
             for batch in batches:
                 if time.monotonic() > until:
                     return
                 made = self._make_playlists(batch, found.listener_id)
                 self._restore_corrections(batch, found.listener_id)
-                with self.database.begin() as session:
-                    if log.lock_listeners(session, [found.listener_id]):
-                        raise NotWanted
-                    import_batches.store(session, batch, found, history.client, self.clock())
-                    counts = import_batches.counted(counts, batch)
-                    handled += len(batch.items)
-                    report_bytes = self.files.append(found.import_id, report_bytes, batch.report())
-                    self._keep(
-                        session,
-                        found,
-                        handled=handled,
-                        report_bytes=report_bytes,
-                        counts=msgspec.json.encode(counts).decode(),
-                        progress=_share(history),
-                    )
-                    if made:
-                        session.execute(
-                            text("update import_run set playlists = playlists || :made where import_id = :id"),
-                            {"made": made, "id": found.import_id},
-                        )
+                taken = self._take(found, history, batch, made, taken)
         with self.database.begin() as session:
             self._keep(session, found, state="done", progress=1.0)
         self.files.drop_upload(found.import_id)
+
+    def _take(self, found: Import, history: History, batch: Batch, made: list[UUID], taken: "Taken") -> "Taken":
+        """Store a batch with its part of the report, and what playlists were made of it."""
+        with self.database.begin() as session:
+            if log.lock_listeners(session, [found.listener_id]):
+                raise NotWanted
+            import_batches.store(session, batch, found, history.client, self.clock())
+            taken = Taken(
+                import_batches.counted(taken.counts, batch),
+                taken.handled + len(batch.items),
+                self.files.append(found.import_id, taken.report_bytes, batch.report()),
+            )
+            self._keep(
+                session,
+                found,
+                handled=taken.handled,
+                report_bytes=taken.report_bytes,
+                counts=msgspec.json.encode(taken.counts).decode(),
+                progress=_share(history),
+            )
+            if made:
+                session.execute(
+                    text("update import_run set playlists = playlists || :made where import_id = :id"),
+                    {"made": made, "id": found.import_id},
+                )
+        return taken
 
     @contextlib.contextmanager
     def _prepared(self, history: History, found: Import, handled: int = 0) -> Iterator[Iterator[Batch]]:

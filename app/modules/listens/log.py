@@ -231,16 +231,17 @@ def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:
     repeat: such rows are copied as they are, which costs a third.
     """
     known: set[int] = set()
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[tuple[int, int, datetime]] = set()
     new, doubtful = list[dict[str, Any]](), list[dict[str, Any]]()
     around = _played_around(session, rows)
     for number, row in enumerate(rows):
-        key = (row["listener_id"], row["recording_key"], row["listened_at"])
+        pair = row["listener_id"].int, row["recording_key"].int  # a UUID itself is slow to look up
+        key = (*pair, row["listened_at"])
         if key in seen:
             known.add(number)
             continue
         seen.add(key)
-        if key[:2] in around or not bulk.can_copy(row):
+        if pair in around or not bulk.can_copy(row):
             doubtful.append({**row, "number": number})
         else:
             new.append(row)
@@ -255,13 +256,13 @@ def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:
     return known
 
 
-def _played_around(session: Session, rows: Sequence[dict[str, Any]]) -> set[tuple[UUID, UUID]]:
+def _played_around(session: Session, rows: Sequence[dict[str, Any]]) -> set[tuple[int, int]]:
     """Return listeners with recordings that they played about when the rows tell of."""
     if not rows:
         return set()
     times = [row["listened_at"] for row in rows]
     given = {"ids": list({row["listener_id"] for row in rows}), "first": min(times), "last": max(times)}
-    return {(row.listener_id, row.recording_key) for row in session.execute(AROUND, given)}
+    return {(row.listener_id.int, row.recording_key.int) for row in session.execute(AROUND, given)}
 
 
 def _told(rows: Iterable[dict[str, Any]]) -> Iterator[tuple["ListenedMany", int]]:
@@ -270,7 +271,7 @@ def _told(rows: Iterable[dict[str, Any]]) -> Iterator[tuple["ListenedMany", int]
     for row in rows:
         by_listener.setdefault(row["listener_id"], []).append(played(row))
     for listener_id, plays in by_listener.items():
-        plays.sort(key=lambda play: (play.at, play.recording_key))
+        plays.sort(key=lambda play: play.at)
         for start in range(0, len(plays), PLAYS_PER_EVENT):
             part = plays[start : start + PLAYS_PER_EVENT]
             yield ListenedMany(listener_id, part), len(part)

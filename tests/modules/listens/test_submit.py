@@ -155,3 +155,26 @@ def test_loading_many_listeners_counts_indexes_over_all_of_them(services: Contai
     assert (result.accepted, result.duplicate) == (2, 1)
     assert [rejection.index for rejection in result.rejected] == [1, 4]
     assert len(history(services, person)) == len(history(services, other)) == 1
+
+
+AWKWARD = (
+    'He said "no", twice', "back\\slash", "\\", "\\.", "null", "a,b;c", "tab\there", "two\nlines", "[]", "]", "\\n",
+    "Bell\x07", "no\u00a0break", "\u202eturned", "日本語 🎵", "'quoted'", "{x}", "\\N", "''", '""',
+)  # fmt: skip
+
+
+def test_many_listens_are_stored_as_they_were_sent_whatever_their_names_hold(services: Container, person: Person):
+    extra = {"note": 'a "quote", a \\ and\na line', "null": None, "list": [1, {"deep": "é"}]}
+    sent = [listen(number, title=f"{title} {number}", extra=extra) for number, title in enumerate(AWKWARD * 3)]
+    assert submit(services, person, sent) == SubmitResult(len(sent), 0, [])
+    assert sorted(history(services, person)) == [(each.listened_at, each.title) for each in sent]
+    with acting_as(person.actor):
+        page = services.listens.history(person.listener_id, limit=1)
+    assert page.listens[0].extra == extra
+    assert submit(services, person, sent) == SubmitResult(0, len(sent), [])
+    with acting_as(SYSTEM):
+        events, cursor = [], ""
+        while (page := services.listens.feed(cursor, 10_000)).events:
+            events += [each for each in page.events if getattr(each, "listener_id", None) == person.listener_id]
+            cursor = page.cursor
+    assert [(each.listened_at, each.title) for each in events] == [(each.listened_at, each.title) for each in sent]
