@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -18,12 +19,16 @@ class TopologyError(Exception):
 
 
 class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A process and the modules in it. `url` is where others reach it: `http://host:port` or `unix:name.sock`."""
+    """A process and the modules in it. `url` is where others reach it: `http://host:port` or `unix:name.sock`.
+
+    `server` is how it is served: by Flask on gunicorn, or by FastAPI on uvicorn where services/ has such an entry.
+    """
 
     modules: list[str] = []
     url: str | list[str] = ""
     workers: int = 1
     threads: int = 8
+    server: Literal["flask", "fastapi"] = "flask"
 
     @property
     def urls(self) -> list[str]:
@@ -83,6 +88,11 @@ def mistakes(topology: Topology) -> list[str]:
         for url in process.urls:
             if not url.startswith(("http://", "https://", "unix:")):
                 found.append(f"process {name!r}: {url!r} is neither http:// nor unix:")
+        if process.server == "fastapi":
+            if not (SHIPPED.parent / name / "asgi.py").exists():
+                found.append(f"process {name!r} has no services/{name}/asgi.py to be served by fastapi")
+            if len(process.urls) != 1:
+                found.append(f"process {name!r} is served by fastapi at one `url`")
         if process.workers < 1 or process.threads < 1:
             found.append(f"process {name!r}: workers and threads are 1 or more")
     used = [url for process in topology.processes.values() for url in process.urls]

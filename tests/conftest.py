@@ -13,7 +13,7 @@ from app.bench.system import Process, Reply, Servers, kill, running_servers, sta
 from app.composition import Container
 from app.kernel.db import Database
 from tests.support.people import Person, new_person
-from tests.support.stack import ROOT, Stack, loopback_stack, split_stack
+from tests.support.stack import ROOT, Stack, fastapi_stack, loopback_stack, split_stack
 from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
@@ -56,6 +56,12 @@ def loopback(servers: Servers, folder: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def split(servers: Servers, folder: Path) -> Iterator[Stack]:
     with split_stack(servers, folder / "split") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def fastapi(servers: Servers, folder: Path) -> Iterator[Stack]:
+    with fastapi_stack(servers, folder / "fastapi") as stack:
         yield stack
 
 

@@ -1,10 +1,11 @@
 """What a call through a contract costs, bound each way."""
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from app.kernel.transport import pool_for
 from app.settings import load
 
 ROUNDS = 7
+GUNICORN = ["-m", "gunicorn", "-k", "gthread", "--threads", "4", "--keep-alive", "75", "--no-control-socket"]
+GUNICORN += ["-b", "127.0.0.1:PORT", "app.bench.echo:create_app()"]
+UVICORN = ["-m", "uvicorn", "--factory", "--port", "PORT", "--log-level", "warning", "--no-access-log"]
+UVICORN += ["app.bench.echo_asgi:create_asgi_app"]
 
 
 def run() -> dict[str, Any]:
@@ -54,13 +59,30 @@ def _in_process() -> list[Result]:
 
 
 def _over_http(folder: Path) -> list[Result]:
-    with _server(folder) as port:
+    with contextlib.ExitStack() as servers:
+        flask = _Caller(folder, servers.enter_context(_server(folder, GUNICORN)))
+        calls: dict[str, Callable[[], object]] = {"bare": flask.bare, "flask": flask.stub}
+        if importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn"):
+            calls["fastapi"] = _Caller(folder, servers.enter_context(_server(folder, UVICORN))).stub
+        samples = interleaved(calls, rounds=ROUNDS, each=200)
+    took = {name: median_ms(found) for name, found in samples.items()}
+    results = [against("remote: a call, against a bare urllib3 POST", took["flask"], "ms", took["bare"])]
+    if "fastapi" in took:
+        results.append(against("remote: a call served by FastAPI, against Flask", took["fastapi"], "ms", took["flask"]))
+    return results
+
+
+class _Caller:
+    """Calls one server by the stub, and by the same request written by hand."""
+
+    def __init__(self, folder: Path, port: int) -> None:
         settings = structs.replace(load({"SEGUE_DATA_DIR": str(folder)}), process="cli")
         signer = load_signer(settings)
         url = f"http://127.0.0.1:{port}"
-        stub = remote(CONTRACT, Remote("echo", [pool_for(url, folder)], signer, Resilience()))
-        pool = urllib3.connection_from_url(url, maxsize=1, retries=False)
-        headers = {
+        self._stub = remote(CONTRACT, Remote("echo", [pool_for(url, folder)], signer, Resilience()))
+        self._pool = urllib3.connection_from_url(url, maxsize=1, retries=False)
+        self._body = msgspec.json.encode({"number": 1})
+        self._headers = {
             "Authorization": f"Bearer {signer.token('echo')}",
             "Content-Type": "application/json",
             ACTOR: "anonymous",
@@ -68,24 +90,21 @@ def _over_http(folder: Path) -> list[Result]:
             TRACE: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             VERSION: "1",
         }
-        body = msgspec.json.encode({"number": 1})
+        wait_until(lambda: self._stub.get_thing(1).number == 1, within_s=30)
 
-        def bare() -> object:
-            reply = pool.urlopen("POST", "/rpc/echo/get_thing", body=body, headers=headers, retries=False)
-            return msgspec.json.decode(reply.data)
+    def stub(self) -> object:
+        return self._stub.get_thing(1)
 
-        wait_until(lambda: stub.get_thing(1).number == 1, within_s=30)
-        samples = interleaved({"bare": bare, "stub": lambda: stub.get_thing(1)}, rounds=ROUNDS, each=200)
-        stubbed, handwritten = median_ms(samples["stub"]), median_ms(samples["bare"])
-        return [against("remote: a call, against a bare urllib3 POST", stubbed, "ms", handwritten)]
+    def bare(self) -> object:
+        reply = self._pool.urlopen("POST", "/rpc/echo/get_thing", body=self._body, headers=self._headers, retries=False)
+        return msgspec.json.decode(reply.data)
 
 
 @contextlib.contextmanager
-def _server(folder: Path) -> Iterator[int]:
+def _server(folder: Path, command: list[str]) -> Iterator[int]:
     port = free_port()
-    command = ["-m", "gunicorn", "-k", "gthread", "--threads", "4", "--keep-alive", "75", "--no-control-socket"]
     process = subprocess.Popen(
-        [sys.executable, *command, "-b", f"127.0.0.1:{port}", "app.bench.echo:create_app()"],
+        [sys.executable, *(part.replace("PORT", str(port)) for part in command)],
         cwd=ROOT,
         env={**os.environ, "SEGUE_DATA_DIR": str(folder)},
         stderr=subprocess.DEVNULL,

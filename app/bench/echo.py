@@ -39,14 +39,18 @@ class EchoService:
 CONTRACT = compile_contract(Echo, "echo")
 
 
-def create_app() -> Flask:
+def dispatcher() -> Dispatcher:
     """Return the server side, with the checks that a module's process makes."""
-    dispatcher = Dispatcher(CONTRACT, EchoService(), load_verifier(load(), ["cli"]), _nobody)
+    return Dispatcher(CONTRACT, EchoService(), load_verifier(load(), ["cli"]), _nobody)
+
+
+def create_app() -> Flask:
+    answer = dispatcher().answer
     app = Flask("echo")
 
     @app.post("/rpc/echo/<name>")
     def call(name: str) -> Response:
-        status, body = dispatcher.answer(name, request.headers, request.get_data())
+        status, body = answer(name, request.headers, request.get_data())
         return Response(body, status=status, content_type="application/json")
 
     return app
@@ -56,4 +60,4 @@ def _nobody(_token: str) -> Actor:
     return ANONYMOUS
 
 
-__all__ = ["CONTRACT", "EchoService", "Thing", "create_app"]
+__all__ = ["CONTRACT", "EchoService", "Thing", "create_app", "dispatcher"]

@@ -24,6 +24,7 @@ import urllib3
 from app.composition import Container, process_names, services_for
 from app.host import secrets as host_secrets
 from app.host.postgres import running_postgres
+from app.host.serving import serving_command
 from app.host.valkey import running_valkey
 from app.kernel import migrations
 from app.settings import MODULE_NAMES, Settings
@@ -141,27 +142,38 @@ def migrate(settings: Settings) -> None:
 def start_process(
     settings: Settings, environment: dict[str, str], process: str, *, workers: int = 1, threads: int = 8
 ) -> Process:
-    """Start one gunicorn of a topology, in a session of its own so that all of it can be killed at once."""
-    topology = load_topology(settings.topology)
-    binds = [f"unix:{settings.socket_dir / u.removeprefix('unix:')}" for u in topology.processes[process].urls]
+    """Start one process of a topology, in a session of its own so that all of it can be killed at once."""
+    served = load_topology(settings.topology).processes[process]
+    binds = [f"unix:{settings.socket_dir / u.removeprefix('unix:')}" for u in served.urls]
     binds += [settings.bind] if process == GATEWAY else []
-    command = ["-m", "gunicorn", "-c", "docker/gunicorn.conf.py", "-w", str(workers), "--threads", str(threads)]
-    for bind in binds:
-        command += ["-b", bind]
-    return _start(settings, environment, process, [*command, f"services.{process}.wsgi:app"])
+    command = serving_command(process, binds, server=served.server, workers=workers, threads=threads)
+    return start_command(settings, environment, process, command)
 
 
 def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
     """Start a Celery worker with beat."""
-    command = ["-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2", "--loglevel", "INFO"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "services.worker.celery_app",
+        "worker",
+        "-B",
+        "-c",
+        "2",
+        "--loglevel",
+        "INFO",
+    ]
     command += ["-s", str(settings.data_dir / "run" / "beat-schedule")]
-    return _start(settings, environment, "worker", command)
+    return start_command(settings, environment, "worker", command)
 
 
-def _start(settings: Settings, environment: dict[str, str], name: str, command: list[str]) -> Process:
+def start_command(settings: Settings, environment: dict[str, str], name: str, command: list[str]) -> Process:
+    """Start a command in a session of its own, its output in `<data>/<name>.log`."""
     with (settings.data_dir / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, *command],
+            command,
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=log,

@@ -17,6 +17,7 @@ from app.cli.shared import SegueError, progress
 from app.composition import Container, process_names, services_for
 from app.host.places import HostError
 from app.host.processes import Program
+from app.host.serving import serving_command
 from app.host.up import Environment, Hooks, Options
 from app.host.up import up as run_up
 from app.kernel import context, migrations
@@ -108,21 +109,14 @@ def _web_program(
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     count = workers if workers and name == GATEWAY else process.workers
-    command = [sys.executable, "-m", "gunicorn", "-c", "docker/gunicorn.conf.py"]
-    command += ["-w", str(count), "--threads", str(process.threads)]
-    for bind in binds:
-        command += ["-b", bind]
+    command = serving_command(name, binds, server=process.server, workers=count, threads=process.threads)
     return Program(
         name,
-        [*command, f"services.{name}.wsgi:app"] if _is_shipped(name) else [*command, f"services.process:app('{name}')"],
+        command,
         environment={**shared, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
         directory=ROOT,
         ready_at=ready_at,
     )
-
-
-def _is_shipped(process: str) -> bool:
-    return (ROOT / "services" / process / "wsgi.py").exists()
 
 
 def _bind(url: str, settings: Settings) -> str:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import msgspec
 
+UNEXPECTED = "something went wrong here; the request id helps to find it in the log"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -75,6 +77,18 @@ class DeadlineExceeded(DomainError):
     """The time for this call ran out; unknown whether it happened."""
 
     code, status = "deadline_exceeded", 504
+
+
+class HttpError(DomainError):
+    """An answer that HTTP itself gives: no such route, method not allowed, body too large."""
+
+    code, status = "http", 500
+
+    @classmethod
+    def of(cls, status: int, message: str) -> "HttpError":
+        error = cls(message)
+        error.status, error.code = status, f"http_{status}"  # type: ignore[misc]
+        return error
 
 
 class Access(enum.Enum):

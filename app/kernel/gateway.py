@@ -10,6 +10,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from app.kernel import auth, context
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
 from app.kernel.people import People
+from app.kernel.routes import find_module
 from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.settings import Settings
@@ -137,12 +138,6 @@ def install_cors(app: Flask, origins: Sequence[str]) -> None:
             response.headers["Access-Control-Allow-Methods"] = ", ".join(METHODS)
             response.headers["Vary"] = "Origin"
         return response
-
-
-def find_module(path: str, module_of_path: dict[str, str]) -> str | None:
-    """Return which module answers an API path, by the longest matching prefix."""
-    parts = path.removeprefix("/api/v1/").split("/")
-    return module_of_path.get("/".join(parts[:2])) or module_of_path.get(parts[0])
 
 
 def proxy(module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool], signer: ServiceSigner) -> Blueprint:

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from app.kernel.binding import problem_of
-from app.kernel.contract import DomainError
+from app.kernel.contract import UNEXPECTED, DomainError, HttpError
 from app.kernel.routes import PROBLEM, Api, Route, arguments_of, parse_pairs, retry_after_s
 
 log = logging.getLogger(__name__)
@@ -68,17 +68,9 @@ def to_domain_error(error: Exception) -> DomainError:
     if isinstance(error, DomainError):
         return error
     if isinstance(error, HTTPException):
-        known = _HttpError(error.description or error.name)
-        known.status, known.code = error.code or 500, f"http_{error.code}"  # type: ignore[misc]
-        return known
+        return HttpError.of(error.code or 500, error.description or error.name)
     log.exception("unexpected failure", exc_info=error)
-    return DomainError("something went wrong here; the request id helps to find it in the log")
-
-
-class _HttpError(DomainError):
-    """An answer that HTTP itself gives: no such route, method not allowed, body too large."""
-
-    code, status = "http", 500
+    return DomainError(UNEXPECTED)
 
 
 def is_api_request() -> bool:

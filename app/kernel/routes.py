@@ -136,3 +136,9 @@ def retry_after_s(error: DomainError) -> int | None:
     if said is None and isinstance(error, ServiceUnavailable | TooManyRequests):
         return 5
     return None if said is None else int(said)
+
+
+def find_module(path: str, module_of_path: dict[str, str]) -> str | None:
+    """Return which module answers an API path, by the longest matching prefix."""
+    parts = path.removeprefix("/api/v1/").split("/")
+    return module_of_path.get("/".join(parts[:2])) or module_of_path.get(parts[0])

@@ -10,8 +10,19 @@ import urllib3
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.bench.system import Process, Reply, Servers, environment_for, migrate, running_system
+from app.bench.system import (
+    Process,
+    Reply,
+    Servers,
+    environment_for,
+    kill,
+    migrate,
+    running_system,
+    start_command,
+    wait_until,
+)
 from app.composition import Container
+from app.host.serving import serving_command
 from app.kernel.binding import loopback
 from app.kernel.db import Database, module_url
 from app.settings import MODULE_NAMES, Settings
@@ -63,6 +74,21 @@ def loopback_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
         server.shutdown()
         server.server_close()
         runtime.stop_followers()
+
+
+@contextlib.contextmanager
+def fastapi_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
+    """The monolith with recommendations beside it on FastAPI, where neither Flask nor scikit-learn can be imported."""
+    with running_system(servers, folder, "fastapi") as system:
+        kill(system.processes["recommendations"])
+        bind = f"unix:{folder}/run/recommendations.sock"
+        command = serving_command("recommendations", [bind], server="fastapi")
+        refused = "flask,werkzeug,flask_jwt_extended,sklearn"
+        bare = [command[0], "-m", "tests.support.without", refused, *command[2:]]
+        system.processes["recommendations"] = start_command(system.settings, system.environment, "fastapi", bare)
+        wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=60)
+        services = Container(system.settings, system.topology, ())
+        yield Stack("fastapi", system.environment, system.settings, services, system.base_url, system.processes)
 
 
 @contextlib.contextmanager

@@ -8,9 +8,17 @@ import pytest
 
 from app.bench.system import Servers
 from tests.support.line import Line, new_line
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")
 def line(servers: Servers, folder: Path) -> Iterator[Line]:
     with new_line(servers, folder / f"line-{secrets.token_hex(3)}") as made:
         yield made
+
+
+@pytest.fixture(params=["loopback", *(pytest.param(name, marks=pytest.mark.split) for name in ("split", "fastapi"))])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """This module is served by FastAPI too."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
