@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import anyio.to_thread
 import msgspec
 from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -58,6 +59,7 @@ def create_asgi_app(process: str, settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application of a process that is not the gateway."""
     settings = as_process(settings or load_settings(), process)
     logs.configure(process)
+    metrics.prepare_folder()  # one process serves here; under gunicorn its configuration does it for all
     topology = load_topology(settings.topology)
     hosting = topology.processes[process]
     container = Container(settings, topology, tuple(hosting.modules))
@@ -86,7 +88,7 @@ def create_asgi_app(process: str, settings: Settings | None = None) -> FastAPI:
     own = {module: database_check(container, module) for module in container.hosted}
     mount.add("/healthz", "GET", lambda *_: _json({"process": process, "version": __version__}))
     mount.add("/readyz", "GET", lambda *_: _json(*health.readiness(process, __version__, own)))
-    mount.add("/metrics", "GET", lambda *_: Answer(200, metrics.exposition(), metrics.CONTENT_TYPE_LATEST))
+    mount.add("/metrics", "GET", lambda *_: Answer(200, metrics.exposition(), CONTENT_TYPE_LATEST))
 
     @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> Response:

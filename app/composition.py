@@ -13,6 +13,8 @@ from typing import Any
 import urllib3
 from celery import Celery
 from msgspec import structs
+from prometheus_client import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily
 from urllib3.connectionpool import HTTPConnectionPool
 
 from app.contracts.accounts import Accounts
@@ -21,10 +23,10 @@ from app.contracts.listens import Listens
 from app.contracts.playlists import Playlists
 from app.contracts.recommendations import Recommender
 from app.contracts.training import Training
-from app.kernel import feed, health, logs
+from app.kernel import feed, health, logs, metrics
 from app.kernel.background import Leader
 from app.kernel.binding import local
-from app.kernel.celery import broker_state, make_celery
+from app.kernel.celery import broker_state, make_celery, place_of_child, trace_tasks
 from app.kernel.clock import Clock, system_clock
 from app.kernel.contract import Contract, DomainError, ServiceUnavailable, compile_contract
 from app.kernel.db import Database, module_url
@@ -35,7 +37,7 @@ from app.kernel.tokens import ServiceVerifier, load_signer, load_verifier
 from app.kernel.transport import pool_for
 from app.settings import Settings
 from app.settings import load as load_settings
-from app.topology import Topology
+from app.topology import GATEWAY, Topology
 from app.topology import load as load_topology
 
 MODULES: dict[str, type] = {
@@ -50,6 +52,8 @@ MODULES: dict[str, type] = {
 LOG_OWNERS = ("accounts", "catalog", "listens", "training")
 FOLLOW_INTERVAL_S = 0.2
 TICK_INTERVAL_S = 1.0
+HEALTH_TTL_S = 5.0
+
 # Modules with Celery tasks: the worker hosts them in every topology, since a task is part of its module.
 WORKER_MODULES = ("training", "listens")
 
@@ -205,6 +209,8 @@ class Runtime:
         self.container = container
         self.process = process
         self.leaders: list[Leader] = []
+        self._seen: list[dict[str, Any]] = []
+        self._looked_at = -HEALTH_TTL_S
 
     def start_followers(self) -> None:
         """Start the background work; called in each gunicorn worker after the fork."""
@@ -243,6 +249,17 @@ class Runtime:
             )
         return [*parts, *background_health(self.container.settings)]
 
+    def metrics(self) -> list[Metric]:
+        """Return at the gateway which parts are up, looked at every few seconds at most, for Prometheus."""
+        if self.process != GATEWAY:
+            return []
+        if time.monotonic() - self._looked_at > HEALTH_TTL_S:
+            self._seen, self._looked_at = self.health(), time.monotonic()
+        is_up = GaugeMetricFamily("segue_part_up", "Whether a part answers the gateway.", labels=["part"])
+        for part in self._seen:
+            is_up.add_metric([part["name"]], float(part["state"] == "up"))
+        return [is_up]
+
 
 def background_health(settings: Settings) -> list[dict[str, Any]]:
     """Return the state of the broker and the training workers."""
@@ -259,8 +276,11 @@ def create_worker() -> Celery:
     settings = as_process(load_settings(), "worker")
     logs.configure("worker")
     topology = load_topology(settings.topology)
+    metrics.prepare_folder()
+    metrics.name_children(place_of_child)
     container = services_for(settings, topology, "worker")
     celery = make_celery(settings)
+    trace_tasks(celery)
     for module in WORKER_MODULES:
         tasks = importlib.import_module(f"app.modules.{module}.tasks")
         tasks.register(celery, container.wire(module).service)

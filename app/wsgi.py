@@ -1,9 +1,11 @@
 """A process of the topology as a Flask application: its modules' routes, and at the gateway everything public."""
 
+import logging
 import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import __version__
@@ -31,6 +33,10 @@ from app.settings import load as load_settings
 from app.topology import GATEWAY
 from app.topology import load as load_topology
 
+log = logging.getLogger(__name__)
+
+# asked all the time by machines, or written down by the dispatcher
+UNLOGGED = ("/static/", "/healthz", "/readyz", "/metrics", "/rpc/")
 MAX_BODY_BYTES = 1_048_576
 MAX_BATCH_BYTES = 10_240_000  # 1000 listens of at most 10 kB
 
@@ -49,7 +55,7 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
         PROPAGATE_EXCEPTIONS=False,
         SECRET_KEY=None,
     )
-    app.extensions["segue"] = Runtime(container, process)
+    runtime = app.extensions["segue"] = Runtime(container, process)
 
     @app.before_request
     def allow_large_batches() -> None:
@@ -58,7 +64,7 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
 
     people = People(container.get("accounts"), settings, decode=auth.decode_access_token)
     auth.install_jwt(app, people)
-    _install_metrics(app)
+    _install_metrics(app, runtime)
     _install_headers(app, uses_tls=settings.uses_tls)
     if process == GATEWAY:
         _install_gateway(app, container, people)
@@ -77,11 +83,14 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
     return app
 
 
-def _install_metrics(app: Flask) -> None:
+def _install_metrics(app: Flask, runtime: Runtime) -> None:
+    """Count each request and write it down: routes by their pattern, since paths may hold a person's data or a code."""
+
     @app.get("/metrics")
     def exposition() -> Response:
         """Metrics in Prometheus' text form."""
-        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE_LATEST)
+        body = metrics.exposition(with_others=runtime.process == GATEWAY, extra=runtime.metrics())
+        return Response(body, content_type=CONTENT_TYPE_LATEST)
 
     @app.before_request
     def start() -> None:
@@ -90,8 +99,11 @@ def _install_metrics(app: Flask) -> None:
     @app.after_request
     def count(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        now = time.perf_counter()
-        metrics.observe(request.method, route, response.status_code, now - g.get("started", now))
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        metrics.observe(request.method, route, response.status_code, seconds)
+        if not request.path.startswith(UNLOGGED):
+            facts = {"method": request.method, "route": route, "status": response.status_code}
+            log.info("request", extra={**facts, "ms": round(seconds * 1000, 1)})
         return response
 
 

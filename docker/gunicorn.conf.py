@@ -5,6 +5,7 @@ keep-alive need the least CPU per request of the worker kinds that work with psy
 """
 
 import os
+import shutil
 
 worker_class = "gthread"
 threads = 8
@@ -19,6 +20,10 @@ control_socket_disable = True  # it would lie in the home folder, where several 
 max_requests = 0
 forwarded_allow_ips = ""  # the application trusts as many proxies as SEGUE_TRUSTED_PROXIES says, none by default
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # the figures of a former start are nobody's
+    shutil.rmtree(metrics, ignore_errors=True)
+    os.makedirs(metrics, exist_ok=True)
 
 
 def post_worker_init(worker):

@@ -175,7 +175,11 @@ def start_command(settings: Settings, environment: dict[str, str], name: str, co
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={
+                **os.environ,
+                **environment,
+                "PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir / f"run/metrics-{name}"),
+            },
             stdout=log,
             stderr=log,
             start_new_session=True,

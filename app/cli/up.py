@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -93,7 +92,12 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
     web = [_web_program(settings, topology, name, shared, workers) for name in topology.processes]
     command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2"]
     command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
-    return [*web, Program("worker", command, environment=shared, directory=ROOT, stop_wait_s=8)]
+    environment = {**shared, **_metrics(settings, "worker")}
+    return [*web, Program("worker", command, environment=environment, directory=ROOT, stop_wait_s=8)]
+
+
+def _metrics(settings: Settings, name: str) -> Environment:
+    return {"PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir / "run" / f"metrics-{name}")}
 
 
 def _web_program(
@@ -105,15 +109,12 @@ def _web_program(
     if name == GATEWAY:
         binds.append(settings.bind)
         ready_at = f"http://{settings.bind.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104
-    metrics = settings.data_dir / "run" / f"metrics-{name}"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
     count = workers if workers and name == GATEWAY else process.workers
     command = serving_command(name, binds, server=process.server, workers=count, threads=process.threads)
     return Program(
         name,
         command,
-        environment={**shared, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+        environment={**shared, **_metrics(settings, name)},
         directory=ROOT,
         ready_at=ready_at,
     )

@@ -2,16 +2,19 @@
 
 import logging
 import threading
+import time
 import zlib
 from collections.abc import Callable
 
 from sqlalchemy import text
 
-from app.kernel import context
+from app.kernel import context, metrics
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
 
 log = logging.getLogger(__name__)
+
+NOTED_EVERY_S = 1.0
 
 
 class Leader(threading.Thread):
@@ -27,6 +30,7 @@ class Leader(threading.Thread):
         self.step = step
         self.interval_s = interval_s
         self.stopping = threading.Event()
+        self._noted_at = -NOTED_EVERY_S
 
     def stop(self) -> None:
         self.stopping.set()
@@ -43,10 +47,19 @@ class Leader(threading.Thread):
 
     def _lead(self) -> None:
         key = zlib.crc32(f"lead {self.name}".encode())
-        with self.database.dedicated() as connection, context.acting_as(context.SYSTEM):
+        trace_id, span_id = context.new_trace()
+        ctx = context.Context(context.SYSTEM, trace_id=trace_id, span_id=span_id)
+        with self.database.dedicated() as connection, context.use(ctx):
             if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
                 return
             while not self.stopping.is_set():
                 if not self.step():
+                    self._note_caught_up()
                     self.stopping.wait(self.interval_s)
                     connection.execute(text("select 1"))  # a lost lock ends the lead
+
+    def _note_caught_up(self) -> None:
+        if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
+            self._noted_at = time.monotonic()
+            metrics.CAUGHT_UP.labels(self.name).set_to_current_time()
+            metrics.carrier.carry()

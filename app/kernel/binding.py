@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from app.kernel import context
+from app.kernel import context, tallies
 from app.kernel.contract import (
     Access,
     Contract,
@@ -75,16 +75,29 @@ def check_access(mark: Mark, actor: context.Actor, listener_id: Any) -> None:
 
 
 def guard(method: Method, call: Call) -> Call:
-    """Wrap a service's method so that it checks deadline and access. Costs well under a microsecond."""
+    """Wrap a service's method so that it checks deadline and access, and is counted. Costs under a microsecond."""
     current, monotonic, mark = context.current, time.monotonic, method.mark
+    tally = tallies.of(method.label)
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
         ctx = current()
-        if ctx.deadline is not None and monotonic() >= ctx.deadline:
+        started = monotonic()
+        if ctx.deadline is not None and started >= ctx.deadline:
             raise DeadlineExceeded
         if ctx.actor.kind != "service":
             check_access(mark, ctx.actor, args[0] if args else kwargs.get("listener_id"))
-        return call(*args, **kwargs)
+        try:
+            return call(*args, **kwargs)
+        except DomainError as error:
+            if error.status >= 500:
+                tally.errors += 1
+            raise
+        except Exception:
+            tally.errors += 1
+            raise
+        finally:
+            tally.calls += 1
+            tally.seconds += monotonic() - started
 
     return guarded
 

@@ -2,10 +2,15 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
+from billiard.process import current_process  # type: ignore[import-untyped]
 from celery import Celery
 
+from app.kernel import context, metrics
+from app.kernel.rpc import TRACE
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +59,36 @@ def make_celery(settings: Settings) -> Celery:
     return celery
 
 
+def trace_tasks(celery: Celery) -> None:
+    """Run each task in the trace of the request that rang for it, or one of its own; count it and write it down."""
+    task_type: Any = celery.Task
+
+    class Traced(task_type):  # type: ignore[misc]
+        abstract = True
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            said = (self.request.headers or {}).get(TRACE)
+            trace_id, span_id = context.continue_trace(said)
+            with context.use(context.Context(context.SYSTEM, trace_id=trace_id, span_id=span_id)):
+                started, outcome = time.perf_counter(), "failed"
+                try:
+                    with metrics.counting_task(self.name):
+                        answer = super().__call__(*args, **kwargs)
+                    outcome = "done"
+                    return answer
+                finally:
+                    facts = {"task": self.name, "outcome": outcome, "ms": round((time.perf_counter() - started) * 1000)}
+                    # what the clock rings for is told only when it fails
+                    log.log(logging.INFO if said or outcome == "failed" else logging.DEBUG, "task", extra=facts)
+
+    celery.Task = Traced
+
+
+def place_of_child() -> str:
+    """Return which of the worker's children this is; the one that takes its place later is called the same."""
+    return f"child{getattr(current_process(), 'index', '')}"
+
+
 def impatient(celery: Celery) -> Celery:
     """Let sending fail within a second, where a worker's own connection may take its time; return the same."""
     options = {**celery.conf.broker_transport_options, **IMPATIENT}
@@ -77,7 +112,14 @@ def doorbell(settings: Settings, *, expires_s: float) -> Callable[..., None]:
             if not made:
                 made.append(impatient(make_celery(settings)))
         try:
-            made[0].send_task(task, arguments, expires=expires_s, retry=False, ignore_result=True)
+            made[0].send_task(
+                task,
+                arguments,
+                expires=expires_s,
+                retry=False,
+                ignore_result=True,
+                headers={TRACE: context.traceparent()} if context.current().trace_id else None,
+            )
         except Exception as error:  # each transport raises the errors of its own client
             facts = {"task": task, "arguments": arguments, "reason": str(error)}
             log.warning("the broker can't be reached; the work waits", extra=facts)

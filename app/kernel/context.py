@@ -2,11 +2,14 @@
 
 import contextlib
 import contextvars
+import re
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,21 @@ def actor() -> Actor:
 def new_trace() -> tuple[str, str]:
     """Return a new trace id and span id (W3C Trace Context: 16 and 8 random bytes, hexadecimal)."""
     return secrets.token_hex(16), secrets.token_hex(8)
+
+
+def traceparent() -> str:
+    """Return the trace as W3C Trace Context says it; a new one where there is none yet."""
+    ctx = _current.get()
+    trace_id, span_id = (ctx.trace_id, ctx.span_id) if ctx.trace_id else new_trace()
+    return f"00-{trace_id}-{span_id}-01"
+
+
+def continue_trace(said: str | None) -> tuple[str, str]:
+    """Return the trace id of a `traceparent` with a span id of one's own; a new trace where it says none."""
+    found = TRACEPARENT.fullmatch(said or "")
+    if found is None or not int(found[1], 16):
+        return new_trace()
+    return found[1], new_trace()[1]
 
 
 @contextlib.contextmanager

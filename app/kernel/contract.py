@@ -135,7 +135,10 @@ def _mark(mark: Mark) -> Callable[[F], F]:
 
 @dataclass(frozen=True)
 class Method:
+    """`label` is the module's name and the method's: listens.submit."""
+
     name: str
+    label: str
     mark: Mark
     params: type[msgspec.Struct]
     returns: Any
@@ -187,4 +190,4 @@ def _compile_method(label: str, function: Callable[..., Any]) -> Method:
     if not doc:
         raise TypeError(f"{label}: say in a docstring what comes back")
     bare = signature.replace(parameters=parameters)
-    return Method(function.__name__, mark, params, hints["return"], bare, doc)
+    return Method(function.__name__, label, mark, params, hints["return"], bare, doc)

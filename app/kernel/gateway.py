@@ -45,8 +45,8 @@ def install_people(app: Flask, people: People, settings: Settings, *, exempt: tu
 
     @app.before_request
     def begin() -> None:
-        g.request_id = secrets.token_hex(8)
         trace_id, span_id = context.new_trace()
+        g.request_id = trace_id  # what a person is told when something fails is what finds it in the logs
         g.context = context.use(context.Context(trace_id=trace_id, span_id=span_id))
         g.context.__enter__()
         g.budget = context.budget(REQUEST_BUDGET_S)
@@ -178,7 +178,7 @@ def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> 
     headers["Authorization"] = f"Bearer {signer.token(module)}"
     headers[ACTOR] = ctx.actor.token if ctx.actor.kind == "person" else "anonymous"
     headers[TIMEOUT] = str(max(1, int(remaining * 1000)))
-    headers[TRACE] = f"00-{ctx.trace_id}-{ctx.span_id}-01"
+    headers[TRACE] = context.traceparent()
     headers[VERSION] = WIRE_VERSION
     headers["X-Request-Id"] = g.get("request_id", "")
     if request.remote_addr:

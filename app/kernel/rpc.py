@@ -5,6 +5,7 @@ A reply that was relayed from further away (a problem document) is an answer: ne
 """
 
 import contextlib
+import logging
 import random
 import time
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pybreaker
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
 
-from app.kernel import context
+from app.kernel import context, metrics
 from app.kernel.binding import Problem, decode_arguments, encode_call, error_of, guard, problem_of
 from app.kernel.contract import (
     Contract,
@@ -28,6 +29,8 @@ from app.kernel.contract import (
     ServiceUnavailable,
 )
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
+
+log = logging.getLogger(__name__)
 
 ACTOR = "X-Segue-Actor"
 TIMEOUT = "X-Segue-Timeout-Ms"
@@ -111,14 +114,17 @@ class Remote:
             if left <= 0:
                 raise DeadlineExceeded(f"no answer from {self.module} in time", module=self.module)
             if self.breaker.is_open:
+                self._lost("refused")
                 raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module)
             try:
                 return self._attempt(method, decoder, body, ctx, left)
             except _Unsent as error:  # never reached the other side: safe to send again, whatever it is
+                self._lost("unsent")
                 self.breaker.failed()
                 if attempt == attempts:
                     raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module) from error
             except _Broken as error:
+                self._lost("broken")
                 self.breaker.failed()
                 if error.is_timeout and deadline - time.monotonic() <= 0.005:
                     raise DeadlineExceeded(f"no answer from {self.module} in time", module=self.module) from error
@@ -161,13 +167,15 @@ class Remote:
         self.breaker.succeeded()
         raise error_of(problem)
 
+    def _lost(self, reason: str) -> None:
+        metrics.LOST_CALLS.labels(self.module, reason).inc()
+
     def _headers(self, ctx: context.Context, left: float) -> dict[str, str]:
-        trace_id, span_id = (ctx.trace_id, ctx.span_id) if ctx.trace_id else context.new_trace()
         headers = {
             "Authorization": f"Bearer {self.signer.token(self.module)}",
             "Content-Type": "application/json",
             TIMEOUT: str(max(1, int(left * 1000))),
-            TRACE: f"00-{trace_id}-{span_id}-01",
+            TRACE: context.traceparent(),
             VERSION: WIRE_VERSION,
         }
         if ctx.actor.kind == "person":
@@ -226,14 +234,26 @@ class Dispatcher:
         """Return a status and JSON; an expected failure is a problem document, not an exception."""
         try:
             ctx = service_context(self.module, headers, self.verifier, self.actors)
-            if name not in self.methods:
-                raise NotFound(f"{self.module} has no method {name!r}")
-            call, decoder = self.methods[name]
-            arguments = decode_arguments(decoder, body)
             with context.use(ctx):
-                return 200, msgspec.json.encode(call(**arguments))
+                return self._answer(name, body)
         except DomainError as error:
             return error.status, msgspec.json.encode(problem_of(error))
+
+    def _answer(self, name: str, body: bytes) -> tuple[int, bytes]:
+        if name not in self.methods:
+            raise NotFound(f"{self.module} has no method {name!r}")
+        call, decoder = self.methods[name]
+        started, status = time.perf_counter(), 500
+        try:
+            answer = msgspec.json.encode(call(**decode_arguments(decoder, body)))
+            status = 200
+            return status, answer
+        except DomainError as error:
+            status = error.status
+            raise
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            log.info("call", extra={"call": f"{self.module}.{name}", "status": status, "ms": milliseconds})
 
 
 def service_context(audience: str, headers: Headers, verifier: ServiceVerifier, actors: ActorSource) -> context.Context:
@@ -255,12 +275,5 @@ def service_context(audience: str, headers: Headers, verifier: ServiceVerifier, 
     milliseconds = headers.get(TIMEOUT) or "30000"
     if not milliseconds.isdigit():
         raise InvalidRequest(f"{TIMEOUT}: a number of milliseconds")
-    trace_id, span_id = parse_trace(headers.get(TRACE))
+    trace_id, span_id = context.continue_trace(headers.get(TRACE))
     return context.Context(actor, time.monotonic() + int(milliseconds) / 1000, trace_id, span_id, caller)
-
-
-def parse_trace(traceparent: str | None) -> tuple[str, str]:
-    parts = (traceparent or "").split("-")
-    if len(parts) == 4 and len(parts[1]) == 32:
-        return parts[1], context.new_trace()[1]
-    return context.new_trace()

@@ -21,7 +21,7 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.ml.interactions import profile_weights
-from app.modules.recommendations import aliases, impressions, neighbours, profiles, reading, reasons
+from app.modules.recommendations import aliases, gauges, impressions, neighbours, profiles, reading, reasons
 from app.modules.recommendations.reading import Names, Profile, Weighed
 from app.modules.recommendations.serving import Models, Serving
 
@@ -50,8 +50,8 @@ class RecommendationsService:
         if serving is not None:
             found = self._personal(serving, listener_id, profile, kind, limit, include_known=include_known)
             if found:
-                return Recommendations(found, serving.artefact.sha256, degraded=False)
-        return self._popular(listener_id, profile, kind, limit, include_known=include_known)
+                return gauges.answered(kind, Recommendations(found, serving.artefact.sha256, degraded=False))
+        return gauges.answered(kind, self._popular(listener_id, profile, kind, limit, include_known=include_known))
 
     def _personal(
         self, serving: Serving, listener_id: UUID, profile: Profile, kind: Kind, limit: int, *, include_known: bool
@@ -73,6 +73,7 @@ class RecommendationsService:
         distinct = _distinct([key for key in candidates if key in names], names, unwanted)
         chosen = _varied({key: candidates[key][1] for key in distinct}, names, limit, kind)
         targets = np.array([candidates[key][0] for key in chosen], dtype=np.int64)
+        serving.shown.note([int(place) for place in targets])
         spoke = artefact.scorer.contributions(items, weights, targets)
         return [
             _explained(names[key], candidates[key][1], spoke[row], list(own.values()), names)

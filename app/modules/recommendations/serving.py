@@ -11,7 +11,7 @@ from app.kernel import context
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
 from app.ml.artefact import Artefact, DamagedArtefact, open_artefact
-from app.modules.recommendations import reading
+from app.modules.recommendations import gauges, reading
 from app.modules.recommendations.fetching import ArtefactCache, BrokenDownload
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class Serving:
     kind: str
     model_id: UUID
     artefact: Artefact
+    shown: gauges.Shown
 
 
 class Models:
@@ -82,7 +83,8 @@ class Models:
     def _open(self, kind: Kind, sha256: str, model_id: UUID) -> None:
         try:
             with context.use(context.Context(actor=context.SYSTEM)):
-                artefact = open_artefact(self.cache.folder(sha256))
+                folder = self.cache.folder(sha256)
+                artefact = open_artefact(folder)
         except (DamagedArtefact, BrokenDownload, DomainError, OSError) as error:
             if isinstance(error, DamagedArtefact):
                 self.cache.drop(sha256)
@@ -92,7 +94,8 @@ class Models:
                 extra={"kind": kind, "sha256": sha256, "reason": str(error)},
             )
             return
-        self._serving[kind] = Serving(kind, model_id, artefact)
+        self._serving[kind] = Serving(kind, model_id, artefact, gauges.Shown(kind, artefact.scorer.items))
+        gauges.opened(kind, (folder / "manifest.json").stat().st_mtime)
         self._failed.pop(sha256, None)
         self.cache.keep_only({champion[0] for champion in self._champions.values()} | {sha256})
         log.info("model serves", extra={"kind": kind, "sha256": sha256, "items": artefact.scorer.items})
