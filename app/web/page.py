@@ -137,6 +137,7 @@ def context_of(settings: Settings) -> dict[str, Any]:
         "notes": lambda: notes.take(settings),
         "csrf_token": csrf_token,
         "asset": asset,
+        "styles": url_for("web.styles", v=assets_version()),
         "cover": cover,
         "here": here,
         "public_url": settings.public_url.rstrip("/"),

@@ -10,6 +10,7 @@ from app.kernel.contract import Unauthenticated
 from app.settings import Settings
 from app.web import (
     account,
+    compression,
     consent,
     corrections,
     docs,
@@ -17,6 +18,7 @@ from app.web import (
     history,
     home,
     imports,
+    installable,
     library,
     listen_edit,
     look,
@@ -31,7 +33,8 @@ from app.web import (
 )
 
 OPEN_PAGES = (
-    "login login_form register register_form reset reset_form logout docs cover favicon static gone gone_fragment"
+    "login login_form register register_form reset reset_form logout docs cover favicon static gone gone_fragment "
+    "styles manifest worker offline"
 )
 AREAS = (
     session,
@@ -50,6 +53,7 @@ AREAS = (
     consent,
     docs,
     files,
+    installable,
 )
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 
@@ -91,7 +95,9 @@ def blueprint(services: Services, settings: Settings) -> Blueprint:
             look.keep(response, settings)
             response.headers["Content-Language"] = locales.language()
             response.vary.add("Accept-Language")
-        return response
+            if context.actor().listener_id is not None:
+                response.headers["X-Segue-Person"] = "1"  # the worker keeps such pages for reading offline
+        return compression.compress(response) if is_ours() else response
 
     return bp
 
@@ -99,4 +105,8 @@ def blueprint(services: Services, settings: Settings) -> Blueprint:
 def is_page() -> bool:
     """Say whether this request is for a page of ours, not for a file or the API."""
     endpoint = request.endpoint or ""
-    return endpoint.startswith(("web.", "admin.")) and endpoint not in {"web.static", "web.cover"}
+    return is_ours() and endpoint not in {"web.static", "web.cover", "web.styles", "web.manifest", "web.worker"}
+
+
+def is_ours() -> bool:
+    return (request.endpoint or "").startswith(("web.", "admin."))

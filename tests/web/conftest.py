@@ -135,9 +135,10 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def is_trouble(message: ConsoleMessage) -> bool:
+def is_trouble(message: ConsoleMessage, may_miss: bool = False) -> bool:
     """Say whether the console complains; an answer with an error's status is none by itself."""
-    return message.type == "error" and "the server responded with a status of 4" not in message.text
+    expected = ["the server responded with a status of 4", *(["Failed to load resource: net::"] if may_miss else [])]
+    return message.type == "error" and not any(text in message.text for text in expected)
 
 
 Visit = Callable[..., Page]
@@ -149,7 +150,10 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
     contexts: list[BrowserContext] = []
     troubles: list[str] = []
 
-    def open_page(person: Person | None = None, *, scripts: bool = True, width: int = 1280) -> Page:
+    def open_page(
+        person: Person | None = None, *, scripts: bool = True, width: int = 1280, may_miss: bool = False
+    ) -> Page:
+        """`may_miss`: the connection is cut on purpose."""
         context = browser.new_context(
             base_url=site.base_url, java_script_enabled=scripts, viewport={"width": width, "height": 900}
         )
@@ -160,7 +164,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         if scripts:
             context.add_init_script(WATCH)
         page = context.new_page()
-        page.on("console", lambda m: troubles.append(f"{page.url}: {m.text}") if is_trouble(m) else None)
+        page.on("console", lambda m: troubles.append(f"{page.url}: {m.text}") if is_trouble(m, may_miss) else None)
         page.on("pageerror", lambda error: troubles.append(f"{page.url}: {error}"))
         return page
 

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 import urllib3
 from sqlalchemy import text
 
 from app.contracts.identity import recording_key
+from app.kernel.context import acting_as
 from tests.support.people import Person
 from tests.web.conftest import HOSTILE, Site, Visit
 
@@ -16,13 +17,15 @@ pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
 CHECK = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
-WIDTHS, THEMES = (360, 1280), ("light", "dark")
+WIDTHS, THEMES = (360, 1440), ("light", "dark")
 
-OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs")
+OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline")
 OWN = (
     "/",
     "/history",
     "/history?q=nothing+like+that",
+    "/history?client=tests&since=2020-01-01",
+    "/history/edit?listened_at={listened_at}&recording_key={recording}&q=Shore",
     "/search",
     "/search?q=Shore",
     "/search?q=zzzzqqqq",
@@ -69,12 +72,20 @@ def address(page: str, site: Site) -> str:
     return page.format(
         artist=site.artist_key,
         recording=recording_key("Shore band 1", "Shore 1.1"),
+        listened_at=quote(listened_at(site)) if "{listened_at}" in page else "",
         playlist=site.playlist_id,
         relay=site.relay_id,
         run=site.run_id,
         person=site.listener.listener_id,
         name=site.listener.name,
     )
+
+
+def listened_at(site: Site) -> str:
+    """Return when the listener played what the page of an edit is tried with."""
+    with acting_as(site.listener.actor):
+        page = site.stack.services.listens.history(site.listener.listener_id, search="Shore 1.1")
+    return page.listens[0].listened_at.isoformat()
 
 
 def viewer(page: str, site: Site) -> Person | None:
@@ -146,10 +157,13 @@ def test_following_every_link_changes_nothing_and_never_fails(site: Site) -> Non
         assert counts(site) == before
 
 
-def get(site: Site, path: str, person: Person | None = None) -> urllib3.BaseHTTPResponse:
+def get(site: Site, path: str, person: Person | None = None, *, compressed: bool = False) -> urllib3.BaseHTTPResponse:
     person = person or viewer(path, site)
-    cookie = {"Cookie": f"segue_access={person.token}"} if person else {}
-    return urllib3.request("GET", site.base_url + address(path, site), headers=cookie, redirect=False, timeout=20)
+    headers = {"Cookie": f"segue_access={person.token}"} if person else {}
+    if compressed:
+        headers["Accept-Encoding"] = "gzip"
+    url = site.base_url + address(path, site)
+    return urllib3.request("GET", url, headers=headers, redirect=False, timeout=20, preload_content=not compressed)
 
 
 def links(path: str, page: str) -> list[str]:

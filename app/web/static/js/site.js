@@ -1,6 +1,7 @@
 // What every page gains from scripts; all of it works without them too.
 import { enhanceCopying } from "./copy.js";
 import { enhanceLive } from "./live.js";
+import { enhanceOffline } from "./offline.js";
 import { enhancePlayer } from "./player.js";
 import { enhanceSelection } from "./select.js";
 import { enhanceForms } from "./swap.js";
@@ -13,5 +14,6 @@ function enhance(root) {
 
 enhanceForms(document);
 enhancePlayer(document);
+enhanceOffline(document);
 enhance(document);
 document.addEventListener("segue:swapped", (event) => enhance(event.target));
