@@ -8,10 +8,10 @@ from msgspec import Meta, Struct
 
 from app.contracts.events import FeedPage
 from app.contracts.imports import Imports
+from app.contracts.statistics import Bucket, Entity, Statistics
 from app.kernel.contract import Access, DomainError, command, query
 
 Kind = Literal["recordings", "artists"]
-Entity = Literal["artists", "releases", "recordings"]
 Range = Literal[
     "this_week", "this_month", "this_year", "week", "month", "quarter", "year", "half_yearly", "all_time"
 ]  # the words of ListenBrainz; week, month, … without "this" are the last complete ones
@@ -126,12 +126,6 @@ class Top(Struct, frozen=True):
     total: int
     start: datetime | None
     end: datetime | None
-
-
-class Bucket(Struct, frozen=True):
-    start: datetime
-    end: datetime
-    plays: int
 
 
 class Activity(Struct, frozen=True):
@@ -336,7 +330,7 @@ class InvalidRange(DomainError):
     code, status = "listens.invalid_range", 422
 
 
-class Listens(Imports, Protocol):
+class Listens(Imports, Statistics, Protocol):
     @command(access=Access.OWNER, idempotent=True, timeout=10, scope="scrobble")
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         """Store up to 1000 listens: all valid ones, each once; the invalid ones are told by index.

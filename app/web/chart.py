@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
-from app.contracts.listens import Bucket
+from app.contracts.statistics import Bucket
 from app.kernel import locales
 
 WIDTH, HEIGHT = 720, 220

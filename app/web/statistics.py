@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, get_args
 from flask import Blueprint
 from msgspec import Meta, Struct
 
-from app.contracts.listens import Entity, InvalidRange, Range
+from app.contracts.listens import InvalidRange, Range
 from app.contracts.services import Services
+from app.contracts.statistics import Entity
 from app.kernel.contract import InvalidRequest
 from app.kernel.http import parse_query
 from app.settings import Settings

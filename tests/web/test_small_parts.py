@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contracts.listens import Bucket
+from app.contracts.statistics import Bucket
 from app.web import chart, cover, look
 
 

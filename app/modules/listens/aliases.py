@@ -80,10 +80,10 @@ PLAYS = """(
            coalesce(a.to_key, r.artist_key, l.artist_key) as artist_key, l.release_key,
            coalesce(a.name, r.artist, l.artist) as artist, coalesce(r.name, l.title) as title, l.release,
            l.plays, l.first_at, l.last_at
-    from plays l
+    from {source} l
     left join {recordings} r on r.from_key = l.recording_key
     left join {artists} a on a.from_key = coalesce(r.artist_key, l.artist_key) {main}
-) plays"""
+) {source}"""
 
 PLAYCOUNTS = """(
     select p.listener_id, p.kind, p.source, p.plays,
@@ -97,16 +97,19 @@ PLAYCOUNTS = """(
 ) playcount"""
 
 
-def tables(session: Session, listener_id: UUID | None, *, credits_all: bool = False) -> dict[str, str]:
+def tables(
+    session: Session, listener_id: UUID | None, *, credits_all: bool = False, source: str = "plays"
+) -> dict[str, str]:
     """Return what statements of a listener (None: of everybody) read as `{plays}` and `{playcounts}`.
 
-    The plays are those of a common table expression `plays` (`app.modules.listens.plays`).
+    The plays are those of a common table expression, `source` (`app.modules.listens.plays`).
 
     With `credits_all` a play of several artists is there once for each of them, otherwise once.
     """
     if not exist(session, listener_id):
-        return PLAIN
+        return {**PLAIN, "plays": source}
     parts = {
+        "source": source,
         "recordings": seen("recordings", by_everyone=listener_id is None),
         "artists": seen("artists", by_everyone=listener_id is None),
         "main": "" if credits_all else "and a.place = 0",

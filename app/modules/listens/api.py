@@ -11,7 +11,6 @@ from app.contracts.listens import (
     MAX_BATCH,
     Activity,
     BatchTooLarge,
-    Entity,
     Feedback,
     InvalidRange,
     Kind,
@@ -30,6 +29,7 @@ from app.contracts.listens import (
     Top,
 )
 from app.contracts.services import Services
+from app.contracts.statistics import Entity
 from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
 from app.kernel.routes import Api

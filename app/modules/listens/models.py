@@ -274,7 +274,7 @@ class ItemTotalRow(Base):
 
 
 class ItemMonthRow(Base):
-    """Its plays in a month of UTC."""
+    """Its plays in a month of UTC; its keys stand here once more, so that counting by key looks at nothing else."""
 
     __tablename__ = "item_month"
 
@@ -284,6 +284,9 @@ class ItemMonthRow(Base):
     plays: Mapped[int] = mapped_column(Integer)
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+    recording_key: Mapped[UUID]
+    release_key: Mapped[UUID]
+    artist_key: Mapped[UUID]
 
 
 class QuarterHourRow(Base):

@@ -3,11 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from app.contracts.listens import Bucket, InvalidRange, Range
+from app.contracts.listens import InvalidRange, Range
+from app.contracts.statistics import Bucket
 
 # Nothing that is asked for lies beyond, and calendars and time zones still work there.
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MAX_PAGE = 1000
 MONTHS = {"month": 1, "quarter": 3, "half_yearly": 6, "year": 12}
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Raises InvalidRange."""
+    if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
+        raise InvalidRange("limit is between 1 and 1000, offset up to a million")
 
 
 def zone(name: str) -> ZoneInfo:

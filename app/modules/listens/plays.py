@@ -13,28 +13,26 @@ Spans = list[tuple[datetime, datetime]]
 
 WHOSE = "(cast(:listener as uuid) is null or {table}.listener_id = :listener)"
 ITEM = "i.listener_id, i.recording_key, i.release_key, i.artist_key, i.artist, i.title, i.release"
+MONTH = "m.listener_id, m.recording_key, m.release_key, m.artist_key, i.artist, i.title, i.release"
 FROM_TOTALS = f"""
         select {ITEM}, i.plays, i.first_at, i.last_at
         from item_total i
         where {WHOSE.format(table="i")}
 """  # noqa: S608
+# The join is left out by the planner where no names are asked for.
 FROM_MONTHS = f"""
-        select {ITEM}, {{sign}}m.plays, m.first_at, m.last_at
-        from (
-            select item_id, sum(plays) as plays, min(first_at) as first_at, max(last_at) as last_at
-            from item_month
-            where {WHOSE.format(table="item_month")} and {{which}}
-            group by item_id
-        ) m
-        join item_total i using (item_id)
+        select {MONTH}, {{sign}}m.plays, m.first_at, m.last_at
+        from item_month m
+        left join item_total i on i.item_id = m.item_id and {WHOSE.format(table="i")}
+        where {WHOSE.format(table="m")} and {{which}}
 """  # noqa: S608
+# Each span has its own part, with values that the planner knows: a join with spans would be a scan of everything.
 FROM_LOG = f"""
         select l.listener_id, l.recording_key, coalesce(l.release_key, '{rollups.NO_RELEASE}'), l.artist_key,
                l.artist, l.title, l.release, 1, l.listened_at, l.listened_at
-        from unnest(cast(:{{name}}_starts as timestamptz[]), cast(:{{name}}_finishes as timestamptz[]))
-                 s (start, finish)
-        join listen l on l.listened_at >= s.start and l.listened_at < s.finish
+        from listen l
         where {WHOSE.format(table="l")} and l.duplicate_of is null
+          and l.listened_at >= :{{name}}_start_{{number}} and l.listened_at < :{{name}}_finish_{{number}}
 """  # noqa: S608
 
 
@@ -55,25 +53,24 @@ def of(
         return _of_all_time(listener_id, behind, name)
     first, after = whole_months(start, end)
     spans = [*edges(start, end, first, after), *(month_span(m) for m in behind if first <= m < after)]
-    parts, values = [], _values(name, listener_id, spans)
+    parts, values = [], values_of(name, listener_id, spans)
     if first < after:
-        which = f"month >= :{name}_first and month < :{name}_after"
+        which = f"m.month >= :{name}_first and m.month < :{name}_after"
         if behind:
-            which += f" and month <> all(cast(:{name}_behind as date[]))"
+            which += f" and m.month <> all(cast(:{name}_behind as date[]))"
         parts.append(FROM_MONTHS.format(sign="", which=which))
         values |= {f"{name}_first": first, f"{name}_after": after, f"{name}_behind": behind}
-    if spans:
-        parts.append(FROM_LOG.format(name=name))
+    parts += from_log(FROM_LOG, name, spans)
     return Plays(_named(name, parts), values)
 
 
 def _of_all_time(listener_id: UUID | None, behind: list[date], name: str) -> Plays:
-    values = _values(name, listener_id, [month_span(month) for month in behind])
-    parts = [FROM_TOTALS]
+    spans = [month_span(month) for month in behind]
+    parts, values = [FROM_TOTALS], values_of(name, listener_id, spans)
     if behind:
         values[f"{name}_behind"] = behind
-        parts.append(FROM_MONTHS.format(sign="-", which=f"month = any(cast(:{name}_behind as date[]))"))
-        parts.append(FROM_LOG.format(name=name))
+        parts.append(FROM_MONTHS.format(sign="-", which=f"m.month = any(cast(:{name}_behind as date[]))"))
+        parts += from_log(FROM_LOG, name, spans)
     return Plays(_named(name, parts), values)
 
 
@@ -82,12 +79,16 @@ def _named(name: str, parts: list[str]) -> str:
     return f"{name} ({columns}) as ({' union all '.join(parts)})"
 
 
-def _values(name: str, listener_id: UUID | None, spans: Spans) -> dict[str, Any]:
-    return {
-        "listener": listener_id,
-        f"{name}_starts": [span[0] for span in spans],
-        f"{name}_finishes": [span[1] for span in spans],
-    }
+def from_log(part: str, name: str, spans: Spans) -> list[str]:
+    """Return a part of a statement for each span that is read from the log."""
+    return [part.format(name=name, number=number) for number in range(len(spans))]
+
+
+def values_of(name: str, listener_id: UUID | None, spans: Spans) -> dict[str, Any]:
+    values: dict[str, Any] = {"listener": listener_id}
+    for number, (start, finish) in enumerate(spans):
+        values |= {f"{name}_start_{number}": start, f"{name}_finish_{number}": finish}
+    return values
 
 
 def whole_months(start: datetime | None, end: datetime | None) -> tuple[date, date]:

@@ -1,14 +1,13 @@
 """The plays of a span of time by quarter of an hour, as SQL: what is not a whole quarter of it is read from the log."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.modules.listens import rollups
-from app.modules.listens.plays import WHOSE, Plays, month_span
+from app.modules.listens.plays import WHOSE, Plays, from_log, month_span, values_of
 
 FROM_QUARTERS = f"""
         select q.at, q.plays
@@ -17,9 +16,9 @@ FROM_QUARTERS = f"""
 """  # noqa: S608
 FROM_LOG = f"""
         select l.listened_at, 1
-        from unnest(cast(:q_starts as timestamptz[]), cast(:q_finishes as timestamptz[])) as s (start, finish)
-        join listen l on l.listened_at >= s.start and l.listened_at < s.finish
+        from listen l
         where {WHOSE.format(table="l")} and l.duplicate_of is null
+          and l.listened_at >= :{{name}}_start_{{number}} and l.listened_at < :{{name}}_finish_{{number}}
 """  # noqa: S608
 BUT = "and date_trunc('month', q.at at time zone 'UTC')::date <> all(cast(:q_behind as date[]))"
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -36,15 +35,8 @@ def of(session: Session, listener_id: UUID | None, start: datetime | None, end: 
         spans.append((opens, closes))
     spans = [(opens, closes) for opens, closes in spans if opens < closes]
     parts = [FROM_QUARTERS.format(but=BUT if behind else "")] if first < after else []
-    parts += [FROM_LOG] if spans else []
-    values: dict[str, Any] = {
-        "listener": listener_id,
-        "q_start": first,
-        "q_end": after,
-        "q_behind": behind,
-        "q_starts": [span[0] for span in spans],
-        "q_finishes": [span[1] for span in spans],
-    }
+    parts += from_log(FROM_LOG, "q", spans)
+    values = values_of("q", listener_id, spans) | {"q_start": first, "q_end": after, "q_behind": behind}
     return Plays(f"quarters (at, plays) as ({' union all '.join(parts)})", values)
 
 

@@ -50,10 +50,9 @@ RECOUNT_ITEMS = text(
         where l.duplicate_of is null
         group by d.listener_id, d.month, l.recording_key, coalesce(l.release_key, '{NO_RELEASE}')
     ), old as (
-        select m.*, i.recording_key, i.release_key
+        select m.*
         from dirty
         join item_month m using (listener_id, month)
-        join item_total i using (item_id)
     ), changed as materialized (
         select listener_id, month, recording_key, release_key, f.artist_key, f.artist, f.title, f.release,
                f.plays, f.first_at, f.last_at, o.item_id, o.plays as old_plays,
@@ -91,8 +90,9 @@ RECOUNT_ITEMS = text(
         where not d.is_played
           and (t.listener_id, t.recording_key, t.release_key) = (d.listener_id, d.recording_key, d.release_key)
     ), put as (
-        insert into item_month (listener_id, month, item_id, plays, first_at, last_at)
-        select listener_id, c.month, p.item_id, c.plays, c.first_at, c.last_at
+        insert into item_month (listener_id, month, item_id, plays, first_at, last_at, recording_key, release_key,
+                                artist_key)
+        select listener_id, c.month, p.item_id, c.plays, c.first_at, c.last_at, recording_key, release_key, c.artist_key
         from changed c
         join played p using (listener_id, recording_key, release_key)
         where c.plays is not null

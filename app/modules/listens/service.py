@@ -15,10 +15,8 @@ from app.contracts.listens import (
     MAX_BATCH,
     Activity,
     BatchTooLarge,
-    Entity,
     Feedback,
     InvalidListen,
-    InvalidRange,
     Kind,
     ListenerListens,
     ListenId,
@@ -38,6 +36,8 @@ from app.contracts.listens import (
     TopItem,
     TrainingEvent,
 )
+from app.contracts.services import Services
+from app.contracts.statistics import Entity
 from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
@@ -54,28 +54,30 @@ from app.modules.listens import (
     playing,
     popular,
     statistics,
+    tops,
 )
 from app.modules.listens import playcounts as totals
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
 from app.modules.listens.relays import Relays
 from app.modules.listens.relays_part import RelaysPart
+from app.modules.listens.statistics_part import StatisticsPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
 MAX_LOAD = 50_000
-MAX_PAGE = 1000
 MAX_FEED = 10_000
 FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
 
-class ListensService(ImportsPart, RelaysPart):
+class ListensService(ImportsPart, RelaysPart, StatisticsPart):
     """Implements `app.contracts.listens.Listens`. `ring` wakes a worker for a task, and may fail silently."""
 
     def __init__(
         self,
         database: Database,
+        services: Services,
         clock: Clock,
         pseudonyms: Pseudonyms,
         importer: Importer,
@@ -83,6 +85,7 @@ class ListensService(ImportsPart, RelaysPart):
         ring: Callable[[str], None],
     ) -> None:
         self.database = database
+        self.services = services
         self.clock = clock
         self.pseudonyms = pseudonyms
         self.importer = importer
@@ -157,7 +160,7 @@ class ListensService(ImportsPart, RelaysPart):
         artist_key: UUID | None = None,
         client: str | None = None,
     ) -> ListenPage:
-        _check_page(limit, offset)
+        periods.check_page(limit, offset)
         wanted = history.Wanted(search, artist_key, client)
         with self.database.begin() as session:
             return history.page(
@@ -237,16 +240,16 @@ class ListensService(ImportsPart, RelaysPart):
         limit: int = 25,
         offset: int = 0,
     ) -> Top:
-        _check_page(limit, offset)
+        periods.check_page(limit, offset)
         start, end = self._span(range, start, end, timezone)
-        with self.database.begin() as session:
-            return statistics.top(session, listener_id, entity, start, end, limit, offset)
+        with self._reading() as session:
+            return tops.top(session, listener_id, entity, start, end, limit, offset)
 
     def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
-        _check_page(limit, offset)
+        periods.check_page(limit, offset)
         start, end = self._span(range, None, None, "UTC")
         with self.database.begin() as session:
-            return statistics.top(session, None, entity, start, end, limit, offset)
+            return tops.top(session, None, entity, start, end, limit, offset)
 
     def activity_here(self, range: Range = "all_time") -> Activity:
         start, end = self._span(range, None, None, "UTC")
@@ -262,7 +265,7 @@ class ListensService(ImportsPart, RelaysPart):
         timezone: str = "UTC",
     ) -> Pattern:
         start, end = self._span(range, start, end, timezone)
-        with self.database.begin() as session:
+        with self._reading() as session:
             return statistics.pattern(session, listener_id, start, end, timezone)
 
     def activity(
@@ -274,7 +277,7 @@ class ListensService(ImportsPart, RelaysPart):
         timezone: str = "UTC",
     ) -> Activity:
         start, end = self._span(range, start, end, timezone)
-        with self.database.begin() as session:
+        with self._reading() as session:
             return statistics.activity(session, listener_id, start, end, timezone, self.clock())
 
     def _span(
@@ -285,15 +288,15 @@ class ListensService(ImportsPart, RelaysPart):
         return periods.between(start, end, timezone)
 
     def summary(self, listener_id: UUID, artist_key: UUID | None = None) -> Summary:
-        with self.database.begin() as session:
+        with self._reading() as session:
             return statistics.summary(session, listener_id, artist_key)
 
     def artist_top(self, listener_id: UUID, artist_key: UUID, limit: int = 25) -> list[TopItem]:
-        with self.database.begin() as session:
-            return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, MAX_PAGE)))
+        with self._reading() as session:
+            return statistics.artist_top(session, listener_id, artist_key, max(1, min(limit, periods.MAX_PAGE)))
 
     def plays_of(self, listener_id: UUID, kind: Kind, key: UUID) -> int:
-        with self.database.begin() as session:
+        with self._reading() as session:
             return statistics.plays_of(session, listener_id, kind, key)
 
     def popular(self, kind: Kind, limit: int = 20) -> list[PopularItem]:
@@ -328,11 +331,6 @@ class ListensService(ImportsPart, RelaysPart):
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)
         return FeedPage([self.pseudonyms.translate(event) for event in page.events], page.cursor)
-
-
-def _check_page(limit: int, offset: int) -> None:
-    if not 1 <= limit <= MAX_PAGE or not 0 <= offset <= 1_000_000:
-        raise InvalidRange("limit is between 1 and 1000, offset up to a million")
 
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:

@@ -1,4 +1,4 @@
-"""Counting what was played, from the roll-ups; what they do not hold yet is read from the log."""
+"""When and how much was played, from the roll-ups; what they do not hold yet is read from the log."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,90 +6,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Activity, Entity, Kind, Pattern, Summary, Top, TopItem
-from app.modules.listens import aliases, plays, quarters, rollups
+from app.contracts.listens import Activity, Kind, Pattern, Summary, TopItem
+from app.modules.listens import aliases, plays, quarters
 from app.modules.listens.periods import buckets, filled
-
-# What each entity is grouped by, and how it is shown; identifiers come from here only.
-ENTITIES = {
-    "artists": ("artist_key", "max(artist)"),
-    "releases": ("release_key", "max(release)"),
-    "recordings": ("recording_key", "max(title)"),
-}
-
-# Totals without timestamps belong to all time only; a recording's count for its artist too.
-PLAYCOUNTS = {
-    "artists": """
-        union all
-        select artist_key, artist_key, artist, artist, plays
-        from {playcounts}
-        where (cast(:listener as uuid) is null or listener_id = :listener)
-    """,
-    "recordings": """
-        union all
-        select item_key, artist_key, title, artist, plays
-        from {playcounts}
-        where (cast(:listener as uuid) is null or listener_id = :listener) and kind = 'recordings'
-    """,
-}
-
-
-# Releases have keys by their artist: of artists that are one now, those of one title are one.
-ONE_RELEASE = """
-        ), counted as (
-            select case when artist_key in (select to_key from {artists} a where a.from_key <> a.to_key)
-                        then cast(min(cast(key as text)) over (partition by artist_key, lower(title)) as uuid)
-                        else key
-                   end as key,
-                   artist_key, title, artist, plays
-            from counted_apart
-"""
-
-
-def top(
-    session: Session,
-    listener_id: UUID | None,
-    entity: Entity,
-    start: datetime | None,
-    end: datetime | None,
-    limit: int,
-    offset: int,
-) -> Top:
-    """Return the most played of an entity between two times, of one listener or (None) of everybody.
-
-    All-time figures include totals without timestamps.
-    """
-    key, title = ENTITIES[entity]
-    read = aliases.tables(session, listener_id, credits_all=entity == "artists")
-    playcounts = PLAYCOUNTS.get(entity, "").format(**read) if start is None and end is None else ""
-    is_apart = entity == "releases" and read is not aliases.PLAIN
-    one = ONE_RELEASE.format(artists=aliases.seen("artists", by_everyone=listener_id is None)) if is_apart else ""
-    played = plays.of(session, listener_id, start, end)
-    statement = f"""
-        with {played.statement}, {"counted_apart" if is_apart else "counted"} as (
-            select {key} as key, max(artist_key::text)::uuid as artist_key, {title} as title, max(artist) as artist,
-                   sum(plays)::bigint as plays
-            from {read["plays"]}
-            where {key} <> '{rollups.NO_RELEASE}'
-            group by {key}
-            having sum(plays) > 0
-            {playcounts}
-            {one}
-        ), summed as (
-            select key, max(artist_key::text)::uuid as artist_key, max(title) as title, max(artist) as artist,
-                   sum(plays)::bigint as plays
-            from counted
-            group by key
-        )
-        select key, title, artist, artist_key, plays, total
-        from (select count(*) as total from summed) counting
-        left join lateral (
-            select * from summed order by plays desc, title, key limit :limit offset :offset
-        ) page on true
-        order by plays desc, title, key
-        """  # noqa: S608
-    rows = session.execute(text(statement), {**played.values, "limit": limit, "offset": offset}).all()
-    return Top([TopItem(*row[:5]) for row in rows if row.key is not None], rows[0].total, start, end)
 
 
 def activity(

@@ -27,7 +27,7 @@ def build(w: Wiring) -> Wired:
     pseudonyms = Pseudonyms(w.settings.secret("pseudonym_key"))
     outgoing = Outgoing(w.settings.allow_private_hosts)
     relays = Relays(w.database, w.clock, lambda: Sealer(w.settings.secret("secret_key"), "listens"), outgoing)
-    service = ListensService(w.database, w.clock, pseudonyms, importer, relays, bell(w.settings))
+    service = ListensService(w.database, w.services, w.clock, pseudonyms, importer, relays, bell(w.settings))
     erasures = Follower(
         "accounts", w.database, lambda after, limit: w.services.accounts.feed(after, limit), forget_erased, _keep
     )

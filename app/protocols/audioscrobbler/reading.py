@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.contracts.identity import EmptyName, artist_key, identify
-from app.contracts.listens import Entity, Listen, PlayingNow, TopItem
+from app.contracts.listens import Listen, PlayingNow, TopItem
 from app.contracts.recommendations import ItemUnknown, Recommendation
 from app.contracts.services import Services
+from app.contracts.statistics import Entity
 from app.kernel import context
 from app.protocols.audioscrobbler.answers import PARAMETER, ApiError, Node
 from app.protocols.audioscrobbler.parameters import required, whole

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.contracts.listens import Activity, Bucket, Entity, Pattern, Range, Top, TopItem
+from app.contracts.listens import Activity, Pattern, Range, Top, TopItem
 from app.contracts.services import Services
+from app.contracts.statistics import Bucket, Entity
 from app.kernel.contract import DomainError
 from app.protocols.callers import Callers
 from app.protocols.listenbrainz.answers import Refused, answer, count_and_offset, me, nothing_yet

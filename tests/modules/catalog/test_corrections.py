@@ -24,7 +24,8 @@ from app.contracts.catalog import (
     SplitArtist,
 )
 from app.contracts.identity import artist_key, recording_key
-from app.contracts.listens import Entity, NewListen
+from app.contracts.listens import NewListen
+from app.contracts.statistics import Entity
 from app.kernel.context import acting_as
 from app.kernel.contract import Forbidden, NotFound
 from tests.conftest import PublicApi

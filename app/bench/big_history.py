@@ -1,0 +1,116 @@
+"""A log of millions of listens, copied in: one listener's history among those of many others."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import text
+
+from app.contracts.identity import identify, release_key
+from app.kernel.db import Database
+from app.modules.listens import rollups
+
+ARTISTS, TITLES = 20_000, 30
+OWN_ARTISTS = 3_000  # of a listener
+PER_LISTENER = 5_000
+YEARS = 10
+SESSION, PLAY_S = 12, 220
+COLUMNS = (
+    "listener_id, listened_at, recording_key, artist_key, release_key, artist, title, release, duration_ms, client"
+)
+CHUNK = 200_000
+SEED = 11
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be played, as the columns of a row behind its time."""
+
+    columns: list[str]
+
+    @classmethod
+    def made(cls) -> "Catalogue":
+        columns = []
+        for artist in range(ARTISTS):
+            name = f"Artist {artist}"
+            for number in range(TITLES):
+                title, release = f"Song {number} of {artist}", f"Release {number // 10} of {artist}"
+                identity = identify(name, title)
+                keys = f"{identity.recording_key}\t{identity.artist_key}\t{release_key(name, release)}"
+                columns.append(f"{keys}\t{name}\t{title}\t{release}\t200000\tbench")
+        return cls(columns)
+
+
+def history(catalogue: Catalogue, listener_id: UUID, count: int, seed: int, until: datetime) -> list[str]:
+    """Return the rows of a listener: a few artists much, most of them little."""
+    chance = np.random.default_rng((SEED, seed))
+    seconds = _times(chance, count, int(until.timestamp()))
+    artists = (chance.integers(ARTISTS) + OWN_ARTISTS * chance.random(count) ** 4).astype(np.int64) % ARTISTS
+    items = artists * TITLES + (TITLES * chance.random(count) ** 3).astype(np.int64)
+    stamps = np.datetime_as_string(seconds.astype("datetime64[s]"))
+    who = str(listener_id)
+    return [f"{who}\t{at}Z\t{catalogue.columns[item]}\n" for at, item in zip(stamps, items.tolist(), strict=True)]
+
+
+def _times(chance: np.random.Generator, count: int, finish: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return when, in order: sessions of a dozen plays, in the evening more than at night."""
+    sessions = -(-count // SESSION)
+    days = finish // 86_400 - YEARS * 365 + chance.integers(0, YEARS * 365, sessions)
+    starts = days * 86_400 + (chance.normal(17, 5, sessions) % 24 * 3600).astype(np.int64)
+    times = (starts[:, None] + np.arange(SESSION) * PLAY_S + chance.integers(0, 20, (sessions, SESSION))).ravel()[
+        :count
+    ]
+    found = np.unique(np.minimum(times, finish))
+    while len(found) < count:
+        more = chance.integers(found[0], finish, count - len(found))
+        found = np.unique(np.concatenate([found, more]))
+    return found
+
+
+def copy(owner: Database, rows: Iterator[list[str]]) -> None:
+    """Copy rows into the log's table, without events."""
+    connection = owner.engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        for lines in rows:
+            cursor.copy_expert(f"copy listen ({COLUMNS}) from stdin", io.StringIO("".join(lines)))
+            connection.commit()
+    finally:
+        connection.close()
+
+
+def others(catalogue: Catalogue, listeners: Sequence[UUID], total: int, until: datetime) -> Iterator[list[str]]:
+    """Yield the rows of other listeners in pieces, `total` of them together."""
+    lines: list[str] = []
+    for number, listener in enumerate(listeners):
+        share = total // len(listeners) + (number < total % len(listeners))
+        lines += history(catalogue, listener, share, number + 1, until)
+        if len(lines) >= CHUNK:
+            yield lines
+            lines = []
+    yield lines
+
+
+def roll_up(database: Database, listeners: Sequence[UUID], until: datetime) -> None:
+    """Count the roll-ups of listeners as the follower does, some at a time."""
+    first = until.replace(year=until.year - YEARS - 1)
+    months = rollups.months_between(first, until)
+    for start in range(0, len(listeners), 20):
+        with database.begin() as session:
+            part = listeners[start : start + 20]
+            rollups.recount(session, {(listener, month) for listener in part for month in months})
+
+
+def settle(owner: Database) -> None:
+    """Do what autovacuum does to tables that live a while."""
+    with owner.dedicated() as connection:
+        for table in ("listen", *rollups.TABLES):
+            connection.execute(text(f"vacuum analyze {table}"))
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
