@@ -41,13 +41,14 @@ def rank_of(counts: Counter[Any], key: Any) -> int | None:
     return 1 + sum(plays > counts[key] for plays in counts.values()) if counts[key] else None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plays, ZONES, st.integers(0, 3), st.booleans())
 def test_figures_of_any_month_are_those_of_a_count(
     own: Instance, played: list[NewListen], zone: str, month: int, is_followed: bool
 ) -> None:
     listener, local = uuid4(), ZoneInfo(zone)
     own.now = datetime(2024, 8, 1, tzinfo=UTC)
+    own.follow()  # what others left behind: figures read only so much of it from the log
     own.listens.load([ListenerListens(listener, played)], "file")
     if is_followed:
         own.follow()

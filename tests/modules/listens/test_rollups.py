@@ -113,7 +113,7 @@ def check_figures(own: Instance, listener: UUID, shown: list[Listen], zone: str,
         assert bucket.plays == sum(bucket.start <= at < bucket.end for at in local)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(acts, min_size=1, max_size=8), st.sampled_from(ZONES), spans)
 def test_roll_ups_and_figures_are_those_of_a_recount(own: Instance, done: list[Any], zone: str, span: Any) -> None:
     listener = uuid4()
