@@ -167,7 +167,30 @@ class CorrectionsForgotten(Struct, frozen=True, tag="listener_forgotten"):
     listener_id: UUID
 
 
-CatalogEvent = Corrected | CorrectionUndone | CorrectionsForgotten
+class Sound(Struct, frozen=True):
+    """How loud and lively a recording is, from 0 (calm) to 1 (loud): what audio analyses call energy."""
+
+    artist: str
+    title: str
+    energy: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Description(Struct, frozen=True):
+    """All tags of an item, and its energy where that is known."""
+
+    kind: Kind
+    key: UUID
+    tags: list[str]
+    energy: float | None = None
+
+
+class Described(Struct, frozen=True, tag="described"):
+    """What items are like, from now on."""
+
+    descriptions: list[Description]
+
+
+CatalogEvent = Corrected | CorrectionUndone | CorrectionsForgotten | Described
 
 
 class Identifier(Struct, frozen=True):
@@ -245,6 +268,10 @@ class Catalog(Protocol):
     @command(access=Access.SERVICE, idempotent=True, timeout=30)
     def add_tags(self, taggings: list[Tagging]) -> int:
         """Name items and tag them; how many tags were new."""
+
+    @command(access=Access.SERVICE, idempotent=True, timeout=30)
+    def add_sounds(self, sounds: list[Sound]) -> int:
+        """Name recordings and say how loud they are; how many were new or changed."""
 
     @query(access=Access.LISTENER)
     def resolve(self, kind: Kind, keys: list[UUID], with_unchanged: bool = False) -> list[Shown]:

@@ -1,6 +1,7 @@
 """What to hear next, and why."""
 
-from typing import Annotated, Any, Protocol
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -10,12 +11,16 @@ from app.kernel.contract import Access, DomainError, command, query
 
 
 class Because(Struct, frozen=True):
-    """One of the listener's own items that spoke for a recommendation, with its share of all that did (0 to 1)."""
+    """One of the listener's own items that spoke for a recommendation, with its share of all that did (0 to 1).
+
+    `plays` are how often they played it, with what they were counted for before.
+    """
 
     key: UUID
     title: str
     artist: str
     share: float
+    plays: int = 0
 
 
 class Recommendation(Struct, frozen=True):
@@ -34,6 +39,117 @@ class Recommendations(Struct, frozen=True):
     """`model` is the SHA-256 of the artefact that answered, or "popular"; `degraded` marks the fallback."""
 
     items: list[Recommendation]
+    model: str
+    degraded: bool
+
+
+Turned = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class Steering(Struct, frozen=True):
+    """What a listener turned. Sliders go from -1 to 1, 0 for as the model says; `variety` from 0 to 1.
+
+    `novelty`: familiar to new, and from -0.5 down with what they know already. `obscurity`: popular to obscure.
+    `energy`: calm to loud, where it is known how loud recordings are. `artist` and `tag` restrict to what is by one or
+    has it. `rotates`: tomorrow the order is another one.
+    """
+
+    novelty: Turned = 0.0
+    obscurity: Turned = 0.0
+    energy: Turned = 0.0
+    variety: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    artist: UUID | None = None
+    tag: Annotated[str, Meta(max_length=100)] | None = None
+    per_artist: Annotated[int, Meta(ge=1, le=200)] = 2
+    rotates: bool = False
+
+
+# Why something is shown. near: of the listener's items those in `because` speak for it. follows: so do those just
+# played. session: it is played in sessions like this one. hour: they play it at this time of day. often: they play it
+# much. artist: it is by an artist they play, of whose recordings `because` are the most played. forgotten: they played
+# it much, and not for long. popular: others here play it. tag: it has the tag asked for. seed: it goes with the seeds.
+Why = Literal["near", "follows", "session", "hour", "often", "artist", "forgotten", "popular", "tag", "seed"]
+ShelfName = Literal["for_now", "deep_cuts", "new_artists", "forgotten", "popular"]
+
+
+class Pick(Recommendation, frozen=True):
+    """A recommendation with its reason. `plays` and `last_at` are the listener's own of it, `listeners` those here.
+
+    For `hour`, `plays` are those around this time of day; for `artist` those of the artist.
+    """
+
+    why: Why = "near"
+    plays: int = 0
+    last_at: datetime | None = None
+    listeners: int = 0
+
+
+class Shelf(Struct, frozen=True):
+    """`is_known`: there was nothing that would be new to the listener, so it holds what they know little or well."""
+
+    name: ShelfName
+    kind: Kind
+    items: list[Pick]
+    is_known: bool = False
+
+
+class Shelves(Struct, frozen=True):
+    """Shelves without an item twice; `models` by kind are what answered, `degraded` that one is missing.
+
+    `has_energy`: of something here it is known how loud it is, so that slider has a meaning. `tags` are the listener's
+    own, most played first.
+    """
+
+    shelves: list[Shelf]
+    models: dict[Kind, str]
+    degraded: bool
+    day: date
+    has_energy: bool = False
+    tags: list[str] = []
+
+
+class Seeds(Struct, frozen=True):
+    """What a radio goes by: any of these, together."""
+
+    artists: Annotated[list[UUID], Meta(max_length=20)] = []
+    recordings: Annotated[list[UUID], Meta(max_length=20)] = []
+    tags: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=20)] = []
+
+
+class Radio(Struct, frozen=True):
+    """A page of an endless playlist; `next` asks for the one after. `seeds` in words, as far as they have names."""
+
+    items: list[Pick]
+    seeds: list[str]
+    next: int
+    model: str
+    degraded: bool
+
+
+class MapArtist(Struct, frozen=True):
+    """An artist at a place of the map, x and y from 0 to 1; `plays` are the listener's own."""
+
+    key: UUID
+    name: str
+    x: float
+    y: float
+    plays: int
+    listeners: int
+
+
+class MapLink(Struct, frozen=True):
+    """Two artists (places in the list) that are alike, by `strength` of 0 to 1."""
+
+    source: int
+    target: int
+    strength: float
+
+
+class ArtistMap(Struct, frozen=True):
+    """Artists around one (the first), or around those that a listener plays most; never with a hidden one."""
+
+    artists: list[MapArtist]
+    links: list[MapLink]
     model: str
     degraded: bool
 
@@ -71,9 +187,32 @@ class ItemUnknown(DomainError):
 class Recommender(Protocol):
     @query(access=Access.OWNER)
     def recommend(
-        self, listener_id: UUID, kind: Kind = "recordings", limit: int = 20, include_known: bool = False
+        self,
+        listener_id: UUID,
+        kind: Kind = "recordings",
+        limit: int = 20,
+        include_known: bool = False,
+        steering: Steering | None = None,
     ) -> Recommendations:
         """The best items for a listener, folded in now, without known and hidden ones; popular ones for the new."""
+
+    @query(access=Access.OWNER, timeout=5)
+    def shelves(self, listener_id: UUID, steering: Steering | None = None, size: int = 8) -> Shelves:
+        """Shelves of different intentions: the same all day for the same plays and opinions, others tomorrow."""
+
+    @query(access=Access.OWNER, timeout=5)
+    def radio(
+        self, listener_id: UUID, seeds: Seeds, page: int = 0, limit: int = 20, steering: Steering | None = None
+    ) -> Radio:
+        """What goes with seeds, known or not, without an end. Raises ItemUnknown where none of them is known here."""
+
+    @query(access=Access.OWNER, timeout=5)
+    def artist_map(self, listener_id: UUID, around: UUID | None = None, limit: int = 40) -> ArtistMap:
+        """Artists near one, or near the listener's own, and which are alike. Raises ItemUnknown."""
+
+    @query(access=Access.OWNER, timeout=5)
+    def known_and_loved(self, listener_id: UUID, limit: int = 50) -> list[Pick]:
+        """Recordings that a listener loves or plays much, in an order of the week."""
 
     @query(access=Access.LISTENER)
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contracts.catalog import Tagging
+from app.contracts.catalog import Sound, Tagging
 from app.contracts.listens import NewListen
 from app.datasets.names import Names
 from app.datasets.readers import Content
@@ -28,6 +28,17 @@ FEWEST, MOST = 60, 2500  # listens of the others
 # was made.
 FIRST = "demo-001"
 
+# How loud a genre is, 0 to 1; its recordings lie around that.
+ENERGIES = {
+    "dream pop": 0.4,
+    "folk": 0.3,
+    "jazz": 0.45,
+    "hip hop": 0.65,
+    "techno": 0.8,
+    "ambient": 0.15,
+    "metal": 0.9,
+    "indie rock": 0.7,
+}
 GENRES = {
     "dream pop": ("shoegaze", "reverb"),
     "folk": ("acoustic", "storytelling"),
@@ -69,6 +80,7 @@ class World:
     artist_ends: list[int]
     release_ends: list[int]
     taggings: list[Tagging]
+    sounds: list[Sound]
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def generate(seed: int, now: datetime) -> Content:
         for name, count in _sizes(rng).items()
     }
     listens[FIRST].append(_listen(world, 0, int(end.timestamp())))
-    return Content(listens=listens, taggings=world.taggings)
+    return Content(listens=listens, taggings=world.taggings, sounds=world.sounds)
 
 
 def _sizes(rng: np.random.Generator) -> dict[str, int]:
@@ -127,6 +139,7 @@ def _world(rng: np.random.Generator) -> World:
         np.searchsorted(owners, owners, side="right").tolist(),
         _release_ends(tracks),
         _taggings(rng, artists, genre_of),
+        _sounds(artists, tracks, genre_of),
     )
 
 
@@ -171,6 +184,17 @@ def _taggings(rng: np.random.Generator, artists: list[str], genre_of: Numbers) -
         name, others = genres[genre]
         found.append(Tagging(artist, None, [name, *(tag for tag in others if rng.random() < 0.7), "demo"]))
     return found
+
+
+def _sounds(artists: list[str], tracks: list[Track], genre_of: Numbers) -> list[Sound]:
+    """Return how loud each recording is; drawn apart, so that the rest of the demo is what it was without."""
+    rng = np.random.default_rng(len(tracks))
+    middle = np.array(list(ENERGIES.values()))[genre_of[[track.artist for track in tracks]]]
+    drawn = np.clip(middle + rng.normal(0, 0.1, len(tracks)), 0.02, 0.98)
+    return [
+        Sound(artists[track.artist], track.title, round(energy, 3))
+        for track, energy in zip(tracks, drawn.tolist(), strict=True)
+    ]
 
 
 def _taste(rng: np.random.Generator, world: World, first_genre: int | None) -> Taste:

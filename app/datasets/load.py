@@ -51,7 +51,11 @@ def load(
     batches = list(_batches(content, ids))
     counts = list(_pieces(_playcounts(content, ids), OTHERS_A_CALL))
     tags = list(_pieces(content.taggings, OTHERS_A_CALL))
-    done, total = 0, max(1, len(batches) + len(counts) + len(tags))
+    sounds = list(_pieces(content.sounds, OTHERS_A_CALL))
+    done, total = 0, max(1, len(batches) + len(counts) + len(tags) + len(sounds))
+    for sound in sounds:
+        services.catalog.add_sounds(sound)
+        done += 1
     for tagging in tags:
         services.catalog.add_tags(tagging)
         done += 1

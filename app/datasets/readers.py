@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.contracts.catalog import Tagging
+from app.contracts.catalog import Sound, Tagging
 from app.contracts.identity import canonical
 from app.contracts.listens import NewListen
 from app.datasets.registry import BadDataset
@@ -27,6 +27,7 @@ class Content:
     listens: dict[str, list[NewListen]] = field(default_factory=dict)
     playcounts: dict[str, list[tuple[str, str | None, int]]] = field(default_factory=dict)
     taggings: list[Tagging] = field(default_factory=list)
+    sounds: list[Sound] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -58,6 +59,22 @@ def read_lightgcn(path: Path, now: datetime) -> Content:
     names = _names(_beside(path, "items.tsv"), "item", "name")
     file = find(path, "train.tsv")
     return Content(playcounts=_playcounts(file, names, ("user", "item", "plays"), "lastfm-lightgcn"))
+
+
+def read_hit_predictor(path: Path, _now: datetime) -> Content:
+    """Read how loud recordings are; who played them is not in it."""
+    file = find(path, "tracks.tsv")
+    sounds = []
+    for line, (title, artist, energy) in read(file, ("track", "artist", "energy")):
+        try:
+            value = float(energy)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise BadDataset(f"{file.name}, line {line}: energy is {energy[:40]!r}, not a number from 0 to 1")
+        if "\0" not in title + artist and len(title) <= LONGEST_NAME and len(artist) <= LONGEST_NAME:
+            sounds.append(Sound(artist, title, value))
+    return Content(sounds=sounds)
 
 
 def _beside(path: Path, name: str) -> Path:
@@ -99,4 +116,5 @@ READERS: dict[str, Callable[[Path, datetime], Content]] = {
     "30music": read_30music,
     "hetrec-lastfm2k": read_hetrec,
     "lastfm-lightgcn": read_lightgcn,
+    "spotify-hit-predictor": read_hit_predictor,
 }

@@ -49,5 +49,12 @@ DATASETS = {
             "He et al.: LightGCN, SIGIR 2020, a split of HetRec 2011 Last.fm 2K",
             "non-commercial research",
         ),
+        Dataset(
+            "spotify-hit-predictor",
+            "Spotify Hit Predictor",
+            "how loud 41,000 recordings of 1960 to 2019 are, with names; nobody's plays",
+            "Ansari: The Spotify Hit Predictor Dataset, Kaggle 2020; audio features of Spotify",
+            "see its page",
+        ),
     )
 }

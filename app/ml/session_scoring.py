@@ -31,6 +31,18 @@ class SessionTable:
     artists: NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class Inverted:
+    """Where each value is: places `order[starts[v]:starts[v + 1]]` of value v, in order."""
+
+    starts: Ints
+    order: NDArray[np.int64] | NDArray[np.int32]
+
+    def of(self, value: int) -> Ints:
+        found: Ints = self.order[self.starts[value] : self.starts[value + 1]].astype(np.int64, copy=False)
+        return found
+
+
 class SessionScorer:
     """Scores of what may come next, for a session so far and the listener's earlier plays. numpy and scipy only."""
 
@@ -38,7 +50,7 @@ class SessionScorer:
         self.table = table
         self.items = len(table.artists)
         lengths = np.diff(table.starts)
-        self.session_of = np.repeat(np.arange(len(lengths)), lengths)
+        self.session_of: NDArray[np.int64] | NDArray[np.int32] = np.repeat(np.arange(len(lengths)), lengths)
         self.places = _inverted(table.items, self.items)
         self.artist_count = int(table.artists.max()) + 1 if self.items else 0
         artists = table.artists[table.items] if len(table.items) else table.items
@@ -48,8 +60,34 @@ class SessionScorer:
         self.rules = _rules(table.items, self.session_of, self.items, 10)
         self.artist_rules = _rules(artists, self.session_of, self.artist_count, 3)
         total = max(1, len(lengths))
-        self.rarity = np.log((total + 1) / (1 + _spread(self.places, self.session_of)))
-        self.artist_rarity = np.log((total + 1) / (1 + _spread(self.artist_places, self.session_of)))
+        self.rarity: NDArray[np.floating] = np.log((total + 1) / (1 + _spread(self.places, self.session_of)))
+        self.artist_rarity: NDArray[np.floating] = np.log(
+            (total + 1) / (1 + _spread(self.artist_places, self.session_of))
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        table: SessionTable,
+        *,
+        session_of: NDArray[np.int32],
+        places: Inverted,
+        artist_places: Inverted,
+        of_artist: Inverted,
+        rules: sp.csr_matrix,
+        artist_rules: sp.csr_matrix,
+        rarity: NDArray[np.float32],
+        artist_rarity: NDArray[np.float32],
+    ) -> "SessionScorer":
+        """Return a scorer of what another one has counted."""
+        made = cls.__new__(cls)
+        made.table, made.items, made.session_of = table, len(table.artists), session_of
+        made.places, made.artist_places, made.of_artist = places, artist_places, of_artist
+        made.artist_count = len(of_artist.starts) - 1
+        made.rules, made.artist_rules = rules, artist_rules
+        made.rarity, made.artist_rarity = rarity, artist_rarity
+        made.plays = np.diff(places.starts).astype(np.float64)
+        return made
 
     def parts(self, session: Sequence[int], history: Sequence[int]) -> tuple[Ints, Doubles]:
         """Return the items that anything speaks for, and (items, parts) what each of `PARTS` says, at most 1.
@@ -95,7 +133,7 @@ class SessionScorer:
         listed = np.flatnonzero(found.any(axis=0))
         return listed, found[:, listed].T
 
-    def _neighbours(self, places: "_Inverted", recent: Sequence[int], rarity: Doubles) -> Doubles:
+    def _neighbours(self, places: Inverted, recent: Sequence[int], rarity: NDArray[np.floating]) -> Doubles:
         """Return what the nearest sessions play around what this one played last.
 
         A session is as near as the rarity of what both have, the later in this one the more. In it, an item at p counts
@@ -114,7 +152,7 @@ class SessionScorer:
         near = np.bincount(inverse, weights=np.concatenate(weight))
         last = np.zeros(len(which), dtype=np.int64)
         np.maximum.at(last, inverse, where)
-        kept = np.lexsort((-which, -near))[:NEIGHBOURS]
+        kept = np.lexsort((-which.astype(np.int64), -near))[:NEIGHBOURS]
         starts, ends = self.table.starts[which[kept]], self.table.starts[which[kept] + 1]
         lengths = ends - starts
         entries = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
@@ -137,28 +175,21 @@ class SessionScorer:
         found[of] += weight * np.sqrt(self.plays[of] / max(1.0, float(self.plays[of].max())))
 
 
-@dataclass(frozen=True)
-class _Inverted:
-    starts: Ints
-    order: Ints
-
-    def of(self, value: int) -> Ints:
-        return self.order[self.starts[value] : self.starts[value + 1]]
-
-
-def _inverted(values: NDArray[np.int32], count: int) -> _Inverted:
+def _inverted(values: NDArray[np.int32], count: int) -> Inverted:
     order = np.argsort(values, kind="stable").astype(np.int64)
-    return _Inverted(np.concatenate([[0], np.cumsum(np.bincount(values, minlength=count))]).astype(np.int64), order)
+    return Inverted(np.concatenate([[0], np.cumsum(np.bincount(values, minlength=count))]).astype(np.int64), order)
 
 
-def _spread(places: _Inverted, session_of: Ints) -> Doubles:
+def _spread(places: Inverted, session_of: NDArray[np.int64] | NDArray[np.int32]) -> Doubles:
     """Return in how many sessions each value is."""
     value = np.repeat(np.arange(len(places.starts) - 1), np.diff(places.starts))
     pairs = np.unique(np.stack([value, session_of[places.order]], axis=1), axis=0)
     return np.bincount(pairs[:, 0], minlength=len(places.starts) - 1).astype(np.float64)
 
 
-def _rules(values: NDArray[np.int32], session_of: Ints, count: int, steps: int) -> sp.csr_matrix:
+def _rules(
+    values: NDArray[np.int32], session_of: NDArray[np.int64] | NDArray[np.int32], count: int, steps: int
+) -> sp.csr_matrix:
     """Return what follows what within a session, 1/distance. Source: Kamehkhosh, Jannach & Ludewig 2017 (SR)."""
     rows, columns, weights = [], [], []
     for distance in range(1, steps + 1):

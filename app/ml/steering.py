@@ -1,4 +1,4 @@
-"""What a listener may turn: familiar or new, popular or obscure, how varied, and that tomorrow differs from today.
+"""What a listener may turn: familiar to new, popular to obscure, calm to loud, how varied; and an order of the day.
 
 All of it works on scores and candidates after the model, so that it costs nothing where nothing is turned. numpy only.
 """
@@ -15,6 +15,7 @@ Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 
 ROTATION = 0.1  # of the scores' spread: neighbours in the list change places, the top of it stays on top
+STRENGTH = 2.0  # of a slider turned all the way, in the scores' spread
 CANDIDATES = 10  # times as many as are wanted, from which variety is chosen
 
 
@@ -22,29 +23,39 @@ CANDIDATES = 10  # times as many as are wanted, from which variety is chosen
 class Sliders:
     """Each from -1 to 1, 0 for as the model says; `variety` from 0 to 1.
 
-    `novelty`: familiar (-1) to new (1). `obscurity`: popular (-1) to obscure (1).
+    `novelty`: familiar (-1) to new (1). `obscurity`: popular (-1) to obscure (1). `energy`: calm (-1) to loud (1).
     """
 
     novelty: float = 0.0
     obscurity: float = 0.0
+    energy: float = 0.0
     variety: float = 0.0
 
 
-def steered(scores: Doubles, popularity: NDArray[np.float32], familiar: Doubles, sliders: Sliders) -> Doubles:
+def steered(
+    scores: Doubles,
+    popularity: NDArray[np.floating],
+    familiar: Doubles,
+    sliders: Sliders,
+    energy: Doubles | None = None,
+) -> Doubles:
     """Return scores with a term for each slider, in units of the positive scores' standard deviation.
 
-    `familiar` (items,) from 0 to 1 says how well the listener knows what an item is of: its artist, say. Where a score
-    is not positive nothing speaks for the item, and no slider lifts it.
+    `familiar` (items,) from 0 to 1 says how well the listener knows what an item is of: its artist, say; `energy`
+    (items,) from 0 to 1 how loud it is, NaN where that is not known: such items are not moved. Where a score is not
+    positive nothing speaks for the item, and no slider lifts it.
     """
     is_candidate = scores > 0
-    if not is_candidate.any() or not (sliders.novelty or sliders.obscurity):
+    if not is_candidate.any() or not (sliders.novelty or sliders.obscurity or sliders.energy):
         return scores
     spread = float(scores[is_candidate].std()) or 1.0
     found = scores.copy()
     if sliders.obscurity:
-        found[is_candidate] -= sliders.obscurity * spread * _standard(np.log1p(popularity[is_candidate]))
+        found[is_candidate] -= sliders.obscurity * STRENGTH * spread * _standard(np.log1p(popularity[is_candidate]))
     if sliders.novelty:
-        found[is_candidate] -= sliders.novelty * spread * _standard(familiar[is_candidate])
+        found[is_candidate] -= sliders.novelty * STRENGTH * spread * _standard(familiar[is_candidate])
+    if sliders.energy and energy is not None:
+        found[is_candidate] += sliders.energy * STRENGTH * spread * _standard(energy[is_candidate])
     # what spoke for an item still does: the order changes, not what is listed
     lowest = float(found[is_candidate].min())
     if lowest <= 0:
@@ -53,8 +64,13 @@ def steered(scores: Doubles, popularity: NDArray[np.float32], familiar: Doubles,
 
 
 def _standard(values: NDArray[np.floating]) -> Doubles:
-    spread = float(values.std())
-    found: Doubles = ((values - values.mean()) / spread if spread else np.zeros(len(values))).astype(np.float64)
+    """Return values with mean 0 and deviation 1 among those that are known, 0 for the others."""
+    is_known = np.isfinite(values)
+    known = values[is_known]
+    found: Doubles = np.zeros(len(values))
+    spread = float(known.std()) if len(known) else 0.0
+    if spread:
+        found[is_known] = (known - known.mean()) / spread
     return found
 
 
@@ -67,7 +83,7 @@ def varied(scorer: Scorer, items: Ints, scores: Doubles, n: int, variety: float)
     if variety <= 0 or len(items) <= 1:
         return items[:n]
     items, scores = items[: CANDIDATES * n], scores[: CANDIDATES * n]
-    vectors = _vectors(scorer, items)
+    vectors = unit_vectors(scorer, items)
     worth = scores / max(float(scores.max()), 1e-12)
     nearest = np.zeros(len(items))
     is_left = np.ones(len(items), dtype=bool)
@@ -81,7 +97,7 @@ def varied(scorer: Scorer, items: Ints, scores: Doubles, n: int, variety: float)
     return items[chosen]
 
 
-def _vectors(scorer: Scorer, items: Ints) -> NDArray[np.float32]:
+def unit_vectors(scorer: Scorer, items: Ints) -> NDArray[np.float32]:
     """Return unit vectors whose products say how alike items are."""
     if scorer.factors is not None:
         found = np.asarray(scorer.factors.vectors[items], dtype=np.float32)
@@ -109,11 +125,11 @@ def at_most(items: Ints, artists: Sequence[object], n_per_artist: int) -> Ints:
     return np.array(kept, dtype=np.int64)
 
 
-def rotated(items: Ints, scores: Doubles, day: int, listener: int) -> Ints:
+def rotated(items: Ints, scores: Doubles, day: int, listener: int, strength: float = ROTATION) -> Ints:
     """Return the items in an order of the day: the same all day on every process, another one tomorrow.
 
-    Adds noise of `ROTATION` times the scores' standard deviation, drawn from the day and the listener.
+    Adds noise of `strength` times the scores' standard deviation, drawn from the day and the listener.
     """
     rng = np.random.default_rng([day % (1 << 32), listener % (1 << 32)])
-    noise = rng.standard_normal(len(items)) * ROTATION * float(scores.std() if len(scores) else 0.0)
+    noise = rng.standard_normal(len(items)) * strength * float(scores.std() if len(scores) else 0.0)
     return items[np.argsort(-(scores + noise), kind="stable")]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, DateTime, Identity, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import REAL, BigInteger, Computed, DateTime, Identity, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -68,6 +68,15 @@ class TagRow(Base):
 
     key: Mapped[UUID] = mapped_column(primary_key=True)
     tag: Mapped[str] = mapped_column(primary_key=True)
+
+
+class SoundRow(Base):
+    """How loud a recording is, 0 to 1."""
+
+    __tablename__ = "sound"
+
+    recording_key: Mapped[UUID] = mapped_column(primary_key=True)
+    energy: Mapped[float] = mapped_column(REAL())
 
 
 class CorrectionRow(Base):

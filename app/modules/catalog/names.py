@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.catalog import Tagging
 from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
-from app.contracts.listens import Listened, ListensEvent, PlaycountSet, Unlistened
+from app.contracts.listens import Kind, Listened, ListensEvent, PlaycountSet, Unlistened
 from app.modules.catalog import aliases
 from app.modules.catalog.resolving import RecordingFacts
 from app.modules.catalog.search import folded
@@ -140,17 +140,20 @@ def _json(rows: Iterable[dict[str, Any]]) -> str:
     return msgspec.json.encode(list(rows)).decode()
 
 
-def tag(session: Session, taggings: Sequence[Tagging]) -> int:
-    """Name items and tag them; return how many tags were new. A name that is empty is passed over."""
+def tag(session: Session, taggings: Sequence[Tagging]) -> tuple[int, dict[Kind, set[UUID]]]:
+    """Name items and tag them; return how many tags were new, and of what. A name that is empty is passed over."""
     found, rows = Names(), []
+    kinds: dict[UUID, Kind] = {}
     for tagging in taggings:
         try:
             if tagging.title is None:
                 key = artist_key(tagging.artist)
+                kinds[key] = "artists"
                 found.artist(key, tagging.artist, 0)
             else:
                 identity = identify(tagging.artist, tagging.title)
                 key = identity.recording_key
+                kinds[key] = "recordings"
                 found.recording(key, identity.artist_key, tagging.artist, tagging.title, None, 0)
         except EmptyName:
             continue
@@ -163,16 +166,26 @@ def tag(session: Session, taggings: Sequence[Tagging]) -> int:
             insert into tag (key, tag)
             select key, tag from jsonb_to_recordset(cast(:rows as jsonb)) as r (key uuid, tag text)
             on conflict do nothing
+            returning key
             """
         ),
         {"rows": _json(rows)},
     )
-    return int(stored.rowcount)  # type: ignore[attr-defined]
+    keys = stored.scalars().all()
+    tagged: dict[Kind, set[UUID]] = {}
+    for key in keys:
+        tagged.setdefault(kinds[key], set()).add(key)
+    return len(keys), tagged
 
 
 def forget_derived(session: Session) -> None:
     """Empty what the feed gave, before a replay; tags came from data sets and stay, with the names they are on."""
-    session.execute(text("delete from recording where not exists (select from tag where key = recording_key)"))
+    session.execute(
+        text(
+            "delete from recording where not exists (select from tag where key = recording_key)"
+            " and not exists (select from sound where sound.recording_key = recording.recording_key)"
+        )
+    )
     session.execute(
         text(
             """

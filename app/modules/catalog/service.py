@@ -20,6 +20,7 @@ from app.contracts.catalog import (
     Scope,
     SearchResult,
     Shown,
+    Sound,
     Tagging,
 )
 from app.contracts.events import FeedPage
@@ -29,7 +30,7 @@ from app.kernel import context, feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.catalog import aliases, corrections, names, restoring, search, views
+from app.modules.catalog import aliases, corrections, descriptions, names, restoring, search, views
 
 MAX_KEYS = 1000
 MAX_FOUND = 100
@@ -121,7 +122,14 @@ class CatalogService:
 
     def add_tags(self, taggings: list[Tagging]) -> int:
         with self.database.begin() as session:
-            return names.tag(session, taggings)
+            count, tagged = names.tag(session, taggings)
+            for kind, keys in tagged.items():
+                descriptions.tell(session, kind, sorted(keys))
+            return count
+
+    def add_sounds(self, sounds: list[Sound]) -> int:
+        with self.database.begin() as session:
+            return descriptions.add_sounds(session, sounds)
 
     def resolve(self, kind: Kind, keys: list[UUID], with_unchanged: bool = False) -> list[Shown]:
         _check(keys)

@@ -14,7 +14,7 @@ from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.catalog import Alias, CatalogEvent, CorrectionsForgotten
+from app.contracts.catalog import Alias, CatalogEvent, CorrectionsForgotten, Described
 from app.contracts.listens import Kind, Listen, Sent
 
 EVERYONE = UUID(int=0)
@@ -28,6 +28,8 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
         if isinstance(event, CorrectionsForgotten):
             forgotten.add(event.listener_id)
             last = {of: lines for of, lines in last.items() if of[0] != event.listener_id}
+            continue
+        if isinstance(event, Described):
             continue
         scope = event.listener_id or EVERYONE
         last.update({(scope, each.kind, each.key): [] for each in event.gone})

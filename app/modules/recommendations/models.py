@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, DateTime, Index, Integer, SmallInteger, Text, desc, text
+from sqlalchemy import REAL, BigInteger, Date, DateTime, Index, Integer, SmallInteger, Text, desc, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -15,6 +15,7 @@ class Base(DeclarativeBase):
         date: Date(),
         str: Text(),
         int: BigInteger(),
+        list[str]: postgresql.ARRAY(Text()),
     }
 
 
@@ -94,6 +95,30 @@ class ImpressionRow(Base):
     shown_at: Mapped[datetime]
 
     __table_args__ = (Index("impression_day", "day"),)
+
+
+class LatestPlayRow(Base):
+    """A listener's latest plays, as they were sent."""
+
+    __tablename__ = "latest_play"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    listened_at: Mapped[datetime] = mapped_column(primary_key=True)
+    recording_key: Mapped[UUID] = mapped_column(primary_key=True)
+    artist_key: Mapped[UUID]
+
+
+class DescriptionRow(Base):
+    """What an item is like: its tags, and its energy from 0 (calm) to 1 (loud) where that is known."""
+
+    __tablename__ = "description"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    tags: Mapped[list[str]]
+    energy: Mapped[float | None] = mapped_column(REAL())
+
+    __table_args__ = (Index("description_tags", "tags", postgresql_using="gin"),)
 
 
 metadata = Base.metadata

@@ -182,7 +182,7 @@ POPULAR = """
 def names(session: Session, viewer: UUID | None, kind: Kind, keys: Collection[UUID]) -> dict[UUID, Names]:
     """Return what items are called to somebody, by the keys asked; those that nobody here plays have no name."""
     rows = session.execute(text(NAMES), {"kind": kind, "keys": list(keys)}).all()
-    return _named(session, viewer, kind, rows)
+    return named(session, viewer, kind, rows)
 
 
 def popular(
@@ -194,13 +194,13 @@ def popular(
     """
     rows = session.execute(text(POPULAR), {"kind": kind, "excluded": list(excluded), "limit": limit}).all()
     found: dict[UUID, Names] = {}
-    for named in _named(session, viewer, kind, rows).values():
-        if named.key not in excluded:
-            found.setdefault(named.key, named)
+    for each in named(session, viewer, kind, rows).values():
+        if each.key not in excluded:
+            found.setdefault(each.key, each)
     return list(found.items())
 
 
-def _named(session: Session, viewer: UUID | None, kind: Kind, rows: Sequence[Row[Any]]) -> dict[UUID, Names]:
+def named(session: Session, viewer: UUID | None, kind: Kind, rows: Sequence[Row[Any]]) -> dict[UUID, Names]:
     """Return names by the keys of rows, in their order, as corrections show them."""
     whose = viewer or aliases.EVERYONE
     if not rows or not aliases.exist(session, whose):

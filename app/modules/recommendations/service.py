@@ -4,32 +4,56 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
+from msgspec import structs
 
 from app.contracts.listens import Kind
 from app.contracts.recommendations import (
-    Because,
+    ArtistMap,
     ItemUnknown,
+    Pick,
+    Radio,
     Recommendation,
     Recommendations,
+    Seeds,
     ServedModel,
+    Shelves,
     Shown,
     SimilarListener,
+    Steering,
 )
 from app.kernel import context
 from app.kernel.clock import Clock
+from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.ml.interactions import profile_weights
-from app.modules.recommendations import aliases, gauges, impressions, neighbours, profiles, reading, reasons
-from app.modules.recommendations.reading import Names, Profile, Weighed
+from app.modules.recommendations import (
+    aliases,
+    artist_map,
+    descriptions,
+    gauges,
+    impressions,
+    jams,
+    latest,
+    listener,
+    neighbours,
+    personal,
+    profiles,
+    radio,
+    reading,
+    shelves,
+    steered,
+)
+from app.modules.recommendations.for_now import Memories
+from app.modules.recommendations.listener import KINDS, Listener
+from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
 
 MAX_ITEMS = 200
 PER_ARTIST = 2  # of recordings, while there are enough others
 WEAK = 0.1  # of the best score: variety is no reason to show what hardly anything speaks for
+MAX_SHELF, MAX_MAP, MAX_TAGS = 30, 100, 12
+MAX_PAGE = 100_000  # of a radio
 POPULAR = "popular"
-KINDS: tuple[Kind, ...] = ("recordings", "artists")
+AS_IS = Steering()
 
 
 class RecommendationsService:
@@ -38,12 +62,21 @@ class RecommendationsService:
     def __init__(self, database: Database, models: Models, clock: Clock) -> None:
         self.database = database
         self.clock = clock
+        self.memories = Memories()
         self.models = models
 
     def recommend(
-        self, listener_id: UUID, kind: Kind = "recordings", limit: int = 20, include_known: bool = False
+        self,
+        listener_id: UUID,
+        kind: Kind = "recordings",
+        limit: int = 20,
+        include_known: bool = False,
+        steering: Steering | None = None,
     ) -> Recommendations:
         limit = max(1, min(limit, MAX_ITEMS))
+        if steering is not None and steering != AS_IS:
+            of = self._listener(listener_id, steering)
+            return steered.recommend(self.database, of, kind, limit, include_known=include_known)
         serving = self.models.get(kind)
         with self.database.begin() as session:
             profile = reading.profile(session, listener_id, kind)
@@ -56,29 +89,29 @@ class RecommendationsService:
     def _personal(
         self, serving: Serving, listener_id: UUID, profile: Profile, kind: Kind, limit: int, *, include_known: bool
     ) -> list[Recommendation]:
-        artefact = serving.artefact
-        own = _placed(serving, profile.weighed)
-        if not own:
+        folded = personal.folded(serving, profile)
+        if folded is None:
             return []
-        items = np.array(list(own), dtype=np.int64)
-        weights = profile_weights([each.plays for each in own.values()], [each.is_loved for each in own.values()])
+        artefact = serving.artefact
         unwanted = profile.hidden if include_known else profile.hidden | profile.known
-        excluded = [place for key in unwanted if (place := artefact.find(key)) is not None]
-        places, scores = artefact.scorer.recommend(items, weights, 5 * limit + 50, excluded=excluded)
+        places, scores = artefact.scorer.recommend(
+            folded.places, folded.weights, 5 * limit + 50, excluded=folded.excluded(unwanted)
+        )
         candidates = {
             artefact.key(int(place)): (int(place), float(score)) for place, score in zip(places, scores, strict=True)
         }
         with self.database.begin() as session:
-            names = reading.names(session, listener_id, kind, [*candidates, *(each.keys[0] for each in own.values())])
+            names = reading.names(session, listener_id, kind, [*candidates, *(each.keys[0] for each in folded.own)])
         distinct = _distinct([key for key in candidates if key in names], names, unwanted)
         chosen = _varied({key: candidates[key][1] for key in distinct}, names, limit, kind)
-        targets = np.array([candidates[key][0] for key in chosen], dtype=np.int64)
-        serving.shown.note([int(place) for place in targets])
-        spoke = artefact.scorer.contributions(items, weights, targets)
-        return [
-            _explained(names[key], candidates[key][1], spoke[row], list(own.values()), names)
-            for row, key in enumerate(chosen)
-        ]
+        targets = [candidates[key][0] for key in chosen]
+        serving.shown.note(targets)
+        spoke = folded.contributions(targets)
+        found = []
+        for row, key in enumerate(chosen):
+            because, other = personal.because(spoke[row], folded.own, names)
+            found.append(structs.replace(_plain(names[key], candidates[key][1]), because=because, other=other))
+        return found
 
     def _popular(
         self, listener_id: UUID, profile: Profile, kind: Kind, limit: int, *, include_known: bool
@@ -91,6 +124,34 @@ class RecommendationsService:
         return Recommendations(
             [_plain(names[key], float(names[key].listeners)) for key in chosen], POPULAR, degraded=True
         )
+
+    def shelves(self, listener_id: UUID, steering: Steering | None = None, size: int = 8) -> Shelves:
+        of = self._listener(listener_id, steering or AS_IS)
+        filled = shelves.fill(self.database, self.memories, of, max(1, min(size, MAX_SHELF)))
+        with self.database.begin() as session:
+            has_energy = descriptions.has_energies(session)
+            tags = descriptions.tags_of_listener(session, listener_id, MAX_TAGS)
+        models = {kind: serving.artefact.sha256 for kind, serving in of.models.items()}
+        is_degraded = any(kind not in of.folded for kind in KINDS)
+        return Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
+
+    def radio(
+        self, listener_id: UUID, seeds: Seeds, page: int = 0, limit: int = 20, steering: Steering | None = None
+    ) -> Radio:
+        if not 0 <= page <= MAX_PAGE:
+            raise InvalidRequest(f"pages of a radio are numbered from 0 to {MAX_PAGE}")
+        of = self._listener(listener_id, steering or AS_IS)
+        return radio.tune(self.database, of, seeds, page, max(1, min(limit, MAX_ITEMS)))
+
+    def artist_map(self, listener_id: UUID, around: UUID | None = None, limit: int = 40) -> ArtistMap:
+        of = self._listener(listener_id, AS_IS)
+        return artist_map.draw(self.database, of, around, max(1, min(limit, MAX_MAP)))
+
+    def known_and_loved(self, listener_id: UUID, limit: int = 50) -> list[Pick]:
+        return jams.known_and_loved(self.database, self._listener(listener_id, AS_IS), max(1, min(limit, MAX_ITEMS)))
+
+    def _listener(self, listener_id: UUID, steering: Steering) -> Listener:
+        return listener.read(self.database, self.models.get, listener_id, self.clock(), steering)
 
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
         limit = max(1, min(limit, MAX_ITEMS))
@@ -115,6 +176,7 @@ class RecommendationsService:
                 profiles.size(session, listener_id) > 0
                 or aliases.has_traces(session, listener_id)
                 or impressions.has_traces(session, listener_id)
+                or latest.has_traces(session, listener_id)
             )
 
     def record_impressions(self, listener_id: UUID, shown: list[Shown]) -> None:
@@ -156,21 +218,6 @@ class RecommendationsService:
             }
 
 
-def _placed(serving: Serving, weighed: Sequence[Weighed]) -> dict[int, Weighed]:
-    """Return the items of a profile that the model knows, under the name they are shown by or one they were played by.
-
-    A model is made of what was sent: an item that was corrected since may have only its older names in it.
-    """
-    placed: dict[int, Weighed] = {}
-    for each in weighed:
-        for key in (each.key, *each.keys):
-            place = serving.artefact.find(key)
-            if place is not None:
-                placed.setdefault(place, each)
-                break
-    return placed
-
-
 def _distinct(keys: Sequence[UUID], names: dict[UUID, Names], unwanted: Collection[UUID]) -> list[UUID]:
     """Return of items that are shown as one the first, and of the unwanted none."""
     first: dict[UUID, UUID] = {}
@@ -198,17 +245,3 @@ def _varied(scores: dict[UUID, float], names: dict[UUID, Names], limit: int, kin
 
 def _plain(names: Names, score: float) -> Recommendation:
     return Recommendation(names.key, names.title, names.artist, names.artist_key, score, [], 0.0)
-
-
-def _explained(
-    found: Names, score: float, row: NDArray[np.float64], own: list[Weighed], names: dict[UUID, Names]
-) -> Recommendation:
-    shown, other = reasons.greatest(row)
-    because = []
-    for place, share in shown:
-        named = names.get(own[place].keys[0])
-        if named is None:  # loved, never played by anybody here: it has no name to show
-            other += share
-        else:
-            because.append(Because(own[place].key, named.title, named.artist, share))
-    return Recommendation(found.key, found.title, found.artist, found.artist_key, score, because, other)

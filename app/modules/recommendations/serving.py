@@ -11,6 +11,7 @@ from app.kernel import context
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
 from app.ml.artefact import Artefact, DamagedArtefact, open_artefact
+from app.ml.session_tables import SessionTables, opened
 from app.modules.recommendations import gauges, reading
 from app.modules.recommendations.fetching import ArtefactCache, BrokenDownload
 
@@ -29,6 +30,7 @@ class Serving:
     model_id: UUID
     artefact: Artefact
     shown: gauges.Shown
+    sessions: SessionTables | None = None
 
 
 class Models:
@@ -94,8 +96,17 @@ class Models:
                 extra={"kind": kind, "sha256": sha256, "reason": str(error)},
             )
             return
-        self._serving[kind] = Serving(kind, model_id, artefact, gauges.Shown(kind, artefact.scorer.items))
+        self._serving[kind] = Serving(
+            kind, model_id, artefact, gauges.Shown(kind, artefact.scorer.items), _sessions(artefact)
+        )
         gauges.opened(kind, (folder / "manifest.json").stat().st_mtime)
         self._failed.pop(sha256, None)
         self.cache.keep_only({champion[0] for champion in self._champions.values()} | {sha256})
         log.info("model serves", extra={"kind": kind, "sha256": sha256, "items": artefact.scorer.items})
+
+
+def _sessions(artefact: Artefact) -> SessionTables | None:
+    """Return the session model that is beside the links, if there is a sound one for the same items."""
+    weights = artefact.manifest.get("sessions")
+    found = opened(artefact.tables, weights) if isinstance(weights, dict) else None
+    return found if found is not None and found.scorer.items == artefact.scorer.items else None

@@ -2,7 +2,7 @@
 
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
-from app.modules.recommendations import aliases, champions, impressions, profiles
+from app.modules.recommendations import aliases, champions, descriptions, impressions, latest, profiles
 from app.modules.recommendations.fetching import ArtefactCache
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
@@ -31,6 +31,21 @@ def build(w: Wiring) -> Wired:
     corrected = Follower(
         "catalog", w.database, lambda after, limit: w.services.catalog.feed(after, limit), aliases.apply, aliases.reset
     )
+    described = Follower(
+        "descriptions",
+        w.database,
+        lambda after, limit: w.services.catalog.feed(after, limit),
+        descriptions.apply,
+        descriptions.reset,
+    )
+    played = Follower(
+        "latest plays",
+        w.database,
+        lambda after, limit: w.services.listens.feed(after, limit),
+        latest.apply,
+        latest.reset,
+        limit=PAGE,
+    )
     erased = Follower(
         "accounts",
         w.database,
@@ -38,4 +53,4 @@ def build(w: Wiring) -> Wired:
         impressions.forget_erased,
         impressions.reset,
     )
-    return Wired(service, (listened, promoted, corrected, erased))
+    return Wired(service, (listened, promoted, corrected, described, played, erased))

@@ -10,6 +10,7 @@ import numpy as np
 from app.contracts.listens import Kind
 from app.contracts.training import NothingToTrain
 from app.kernel.contract import InvalidRequest
+from app.modules.training import sessions
 from app.modules.training.plays import Ints, Plays
 from app.modules.training.snapshots import Progress
 
@@ -73,13 +74,14 @@ def fit(
         train, hidden = hide_some(X, seed=model.seed)
         model.fit(train, _part(progress, 0.0, 0.6, "evaluating: "))
         metrics = holdout_metrics(model.scorer_, train, hidden)
-        told = _part(progress, 0.65, 0.95, "")
+        told = _part(progress, 0.65, 0.9, "")
         if isinstance(model, Blend):
             model.refit(X, told)
         else:
-            sessions = session_numbers(plays.listens[:, 0], plays.listens[:, 1])
+            numbers = session_numbers(plays.listens[:, 0], plays.listens[:, 1])
             heard = np.searchsorted(used, plays.listens[:, 2 if kind == "recordings" else 3])
-            model.fit(with_sessions(X, sessions, heard, SESSION_WEIGHT), told, is_weighted=True)
+            model.fit(with_sessions(X, numbers, heard, SESSION_WEIGHT), told, is_weighted=True)
+        following = sessions.fit(plays, used, _part(progress, 0.9, 0.97, "")) if kind == "recordings" else None
     progress(0.97, "writing")
     keys = [UUID(bytes=plays.keys[k]) for k in used]
     facts = {
@@ -90,7 +92,12 @@ def fit(
         "snapshot": snapshot_id,
         "metrics": metrics,
     }
-    sha256 = write(home, keys, model.B_, model.popularity_, facts, factors=model.factors_, has_halves=True)
+    tables, weights = following or ({}, None)
+    if weights is not None:
+        facts["sessions"] = weights
+    sha256 = write(
+        home, keys, model.B_, model.popularity_, facts, factors=model.factors_, has_halves=True, tables=tables
+    )
     return Fitted(sha256, size_bytes(home / sha256), metrics)
 
 
