@@ -43,6 +43,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     allow_private_hosts: tuple[str, ...] = ()  # names, addresses and networks that outgoing requests may reach
     rate_limits: bool = True
     pool_size: int = 4
+    storage_url: str = ""  # where snapshots and models are kept besides data_dir, as s3://bucket/folder
+    gate_file: Path | None = None  # the rules that a new model must meet
+    grid_file: Path | None = None  # grams of CO2 per kWh by the hour
+    price_kwh: float = 0.30
+    snapshots_kept: int = 14
     secret_files: dict[str, str] = {}
     secret_values: dict[str, str] = {}
 
@@ -88,6 +93,11 @@ PLAIN = {
     "SEGUE_ALLOW_PLAIN_HTTP": "allow_plain_http",
     "SEGUE_RATE_LIMITS": "rate_limits",
     "SEGUE_POOL_SIZE": "pool_size",
+    "SEGUE_STORAGE_URL": "storage_url",
+    "SEGUE_GATE_FILE": "gate_file",
+    "SEGUE_GRID_FILE": "grid_file",
+    "SEGUE_PRICE_KWH": "price_kwh",
+    "SEGUE_SNAPSHOTS_KEPT": "snapshots_kept",
     "SEGUE_LIMITS_URL": "limits_url",
     "SEGUE_RESULTS_URL": "results_url",
     "SEGUE_QUEUE": "queue",
@@ -124,7 +134,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values["secret_files"] = {
         name[6:-5].lower(): value
         for name, value in merged.items()
-        if name.startswith("SEGUE_") and name.endswith("_FILE")
+        if name.startswith("SEGUE_") and name.endswith("_FILE") and name not in PLAIN
     }
     values["secret_values"] = {
         name[6:].lower(): value
@@ -160,6 +170,10 @@ def _mistakes(settings: Settings) -> list[str]:
         found.append("SEGUE_PUBLIC_URL: an address that starts with http:// or https://")
     elif not (settings.uses_tls or settings.is_loopback or settings.allow_plain_http):
         found.append("SEGUE_PUBLIC_URL: plain http beyond this machine needs SEGUE_ALLOW_PLAIN_HTTP=1")
+    if settings.snapshots_kept < 1:
+        found.append("SEGUE_SNAPSHOTS_KEPT: 1 or more")
+    if settings.price_kwh < 0:
+        found.append("SEGUE_PRICE_KWH: 0 or more")
     if "*" in settings.cors_origins:
         found.append("SEGUE_CORS_ORIGINS: name the origins; * is not one")
     return found

@@ -5,7 +5,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import benchmarks, data, database, experiments, history, logs, models, running, users
+from app.cli import benchmarks, data, database, experiments, history, logs, models, running, runs, users
 from app.cli.shared import SegueError
 from app.kernel.contract import DomainError
 from app.settings import SettingsError
@@ -17,6 +17,7 @@ COMMANDS = (
     *users.COMMANDS,
     *data.COMMANDS,
     *history.COMMANDS,
+    *runs.COMMANDS,
     *models.COMMANDS,
     *experiments.COMMANDS,
     *benchmarks.COMMANDS,

@@ -1,100 +1,15 @@
-"""`manage.py train | runs | models | recommend | evaluate`."""
+"""`manage.py models | recommend | evaluate`."""
 
-import time
 from pathlib import Path
 from uuid import UUID
 
 import click
 
 from app.cli.shared import NotAvailable, SegueError, answer, as_json, modules, progress, table
-from app.composition import Container
 from app.contracts.listens import Kind
-from app.contracts.training import FINAL_STATES, Model, Run
+from app.contracts.training import Model
 
 KINDS = click.Choice(("recordings", "artists"))
-
-
-@click.command()
-@click.argument("kind", type=KINDS)
-@click.option("--snapshot", help="Train on a kept snapshot instead of a new one.")
-@click.option("--wait", is_flag=True, help="Wait for the end, with progress; Ctrl-C cancels the run.")
-@as_json
-def train(kind: Kind, snapshot: str | None, wait: bool, json_: bool) -> None:
-    """Train a model through Celery, never in this process."""
-    with modules() as services:
-        run = services.training.start_run(kind, snapshot)
-        if wait:
-            run = wait_for(services, run)
-    model = str(run.model_id) if run.model_id else None
-    answer(json_, {"run": run.run_id, "state": run.state, "model": model}, f"run {run.run_id}: {run.state}")
-    if run.state in {"failed", "cancelled"}:
-        raise SegueError(run.error or f"the run was {run.state}")
-
-
-def wait_for(services: Container, run: Run) -> Run:
-    """Follow a run to its end with a bar; an interruption cancels it."""
-    try:
-        with progress(f"training {run.kind}") as show:
-            while run.state not in FINAL_STATES:
-                time.sleep(0.2)
-                run = services.training.get_run(run.run_id)
-                show(run.progress, "waiting for a worker" if run.state == "queued" else run.step)
-    except KeyboardInterrupt:
-        services.training.cancel_run(run.run_id)
-        raise
-    return run
-
-
-@click.group()
-def runs() -> None:
-    """Training runs."""
-
-
-@runs.command("list")
-@as_json
-def list_runs(json_: bool) -> None:
-    """List runs, newest first."""
-    with modules() as services:
-        found = services.training.list_runs()
-    rows = [
-        [str(r.run_id), r.kind, r.state, f"{r.progress:.0%}", r.created_at.isoformat(timespec="seconds")] for r in found
-    ]
-    answer(json_, {"runs": [_run(r) for r in found]}, *table(rows, ["RUN", "KIND", "STATE", "DONE", "CREATED"]))
-
-
-@runs.command("show")
-@click.argument("run_id", type=click.UUID)
-@as_json
-def show_run(run_id: UUID, json_: bool) -> None:
-    """Show a run."""
-    with modules() as services:
-        document = _run(services.training.get_run(run_id))
-    answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
-
-
-@runs.command()
-@click.argument("run_id", type=click.UUID)
-def cancel(run_id: UUID) -> None:
-    """Ask a run to stop."""
-    with modules() as services:
-        click.echo(services.training.cancel_run(run_id).state)
-
-
-def _run(run: Run) -> dict[str, object]:
-    return {
-        "id": run.run_id,
-        "kind": run.kind,
-        "state": run.state,
-        "progress": run.progress,
-        "model": run.model_id,
-        "created": run.created_at,
-        "ended": run.ended_at,
-        "error": run.error,
-        "step": run.step,
-        "attempt": run.attempt,
-        "snapshot": run.snapshot_id,
-        "parameters": run.parameters,
-    }
 
 
 @click.group()
@@ -119,7 +34,15 @@ def show_model(model_id: UUID, json_: bool) -> None:
     """Show a model."""
     with modules() as services:
         document = _model(services.training.get_model(model_id))
-    answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
+        decision = services.training.gate_decision(model_id)
+        moves = services.training.transitions(model_id)
+    told = [
+        f"gate: {'passes' if r.is_passed else 'FAILS '} {r.rule}: {r.reason}"
+        for r in (decision.results if decision else [])
+    ]
+    told += [f"{m.at:%Y-%m-%d %H:%M} {m.from_state or 'new'} → {m.to_state} {m.reason}".rstrip() for m in moves]
+    lines = [f"{key}: {value}" for key, value in document.items()]
+    answer(json_, {**document, "gate": decision, "moves": moves}, *lines, *told)
 
 
 @models.command()
@@ -260,4 +183,4 @@ def evaluate(
     answer(json_, result, *(f"{key}: {value}" for key, value in result.items()))
 
 
-COMMANDS = (train, runs, models, recommend, evaluate)
+COMMANDS = (models, recommend, evaluate)

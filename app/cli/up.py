@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from sqlalchemy.engine import make_url
 
-from app.cli.models import wait_for
+from app.cli.runs import wait_for
 from app.cli.shared import SegueError, progress
 from app.composition import Container, process_names, services_for
 from app.host.places import HostError

@@ -1,18 +1,29 @@
 """From a snapshot to an artefact: the matrix, the fit, what the model is worth. Nothing here knows the database."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 import numpy as np
 
 from app.contracts.listens import Kind
-from app.contracts.training import NothingToTrain
+from app.contracts.training import Figure, NothingToTrain
 from app.kernel.contract import InvalidRequest
 from app.modules.training import sessions
-from app.modules.training.plays import Ints, Plays
+from app.modules.training.checkpoint import Checkpoint
+from app.modules.training.plays import Plays
 from app.modules.training.snapshots import Progress
+from app.modules.training.totals import totals
+
+if TYPE_CHECKING:
+    from app.ml.artefact import Artefact
+    from app.ml.blend import Blend
+    from app.ml.item_item import ItemItem
+    from app.ml.offline import Answers, Held
 
 # Parameters of the model that a run may set, with what is sound; the rest it chooses itself.
 PARAMETERS: dict[str, tuple[float, float]] = {
@@ -27,13 +38,37 @@ PARAMETERS: dict[str, tuple[float, float]] = {
 # With fewer listeners there is no crowd, and what is played together counts too; one session against one listener.
 CROWD = 50
 SESSION_WEIGHT = 0.5
+ANSWERS = 100  # are timed
 
 
 @dataclass(frozen=True)
 class Fitted:
+    """`figures` are all that was measured, `metrics` those that the model carries with it.
+
+    `latency_ms` is the 95th percentile of an answer by the model as it was written and opened again.
+    """
+
     sha256: str
     bytes: int
     metrics: dict[str, float | None]
+    figures: list[Figure]
+    latency_ms: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model was made, without what it learned: enough to make it again from other data."""
+
+    engine: str
+    parameters: Mapping[str, Any]
+
+
+def recipe_of(manifest: Mapping[str, Any]) -> Recipe | None:
+    """Return how an artefact was made; None where it was by something that is not here."""
+    engine, parameters = manifest.get("engine"), manifest.get("parameters")
+    if engine in {"blend", "item-item"} and isinstance(parameters, dict):
+        return Recipe(engine, parameters)
+    return None
 
 
 def checked_parameters(given: dict[str, Any]) -> dict[str, int | float]:
@@ -48,33 +83,39 @@ def checked_parameters(given: dict[str, Any]) -> dict[str, int | float]:
 
 
 def fit(
-    plays: Plays, kind: Kind, parameters: dict[str, Any], snapshot_id: str, home: Path, progress: Progress
+    plays: Plays,
+    kind: Kind,
+    parameters: dict[str, Any],
+    snapshot_id: str,
+    home: Path,
+    progress: Progress,
+    *,
+    rival: Recipe | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Fit, measure and write a model. Raises NothingToTrain. The same input gives the same bytes.
 
-    One thread for linear algebra: with more, sums are added in another order and the bytes differ.
+    `rival` is how the champion was made: it is made again from what this model is judged on, and both answer for the
+    same listeners. What a checkpoint holds is not done again. One thread for linear algebra: with more, sums are added
+    in another order and the bytes differ.
     """
     from threadpoolctl import threadpool_limits
 
-    from app.ml.artefact import size_bytes, write
+    from app.ml.artefact import open_artefact, size_bytes, write
     from app.ml.blend import Blend, parameters_of
     from app.ml.interactions import interactions, session_numbers, with_sessions
-    from app.ml.item_item import ItemItem
-    from app.ml.ranking import hide_some, holdout_metrics
+    from app.ml.offline import metrics_of
 
     person, item, count = totals(plays, kind)
     if not len(person):
         raise NothingToTrain(nothing(kind, has_other=bool(len(plays.listens) + len(plays.playcounts))))
     used, item = np.unique(item, return_inverse=True)
-    X = interactions(person, item, count, (len(plays.people), len(used)))
     has_crowd = len(plays.people) >= CROWD or not len(plays.listens)
+    model = _made("blend" if has_crowd else "item-item", parameters)
     with threadpool_limits(1):
-        model: Blend | ItemItem = Blend(**parameters) if has_crowd else ItemItem(**_shared(parameters))
-        # choices and figures come from what the listeners' hidden items leave; then all is fitted as was chosen
-        train, hidden = hide_some(X, seed=model.seed)
-        model.fit(train, _part(progress, 0.0, 0.6, "evaluating: "))
-        metrics = holdout_metrics(model.scorer_, train, hidden)
+        measured = _judged(model, plays, kind, rival, checkpoint or Checkpoint(None), progress)
         told = _part(progress, 0.65, 0.9, "")
+        X = interactions(person, item, count, (len(plays.people), len(used)))
         if isinstance(model, Blend):
             model.refit(X, told)
         else:
@@ -83,8 +124,9 @@ def fit(
             model.fit(with_sessions(X, numbers, heard, SESSION_WEIGHT), told, is_weighted=True)
         following = sessions.fit(plays, used, _part(progress, 0.9, 0.97, "")) if kind == "recordings" else None
     progress(0.97, "writing")
+    metrics = metrics_of(measured)
     keys = [UUID(bytes=plays.keys[k]) for k in used]
-    facts = {
+    facts: dict[str, Any] = {
         "kind": kind,
         "engine": "blend" if has_crowd else "item-item",
         "identity": "v1",
@@ -98,35 +140,99 @@ def fit(
     sha256 = write(
         home, keys, model.B_, model.popularity_, facts, factors=model.factors_, has_halves=True, tables=tables
     )
-    return Fitted(sha256, size_bytes(home / sha256), metrics)
+    found = [_figure(each) for each in measured]
+    return Fitted(sha256, size_bytes(home / sha256), metrics, found, _latency_ms(open_artefact(home / sha256), X))
 
 
-def _shared(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters that both models have."""
-    both = {"neighbours", "dense_items", "candidates", "seed"}
-    return {name: value for name, value in parameters.items() if name in both}
+def _judged(
+    model: "Blend | ItemItem",
+    plays: Plays,
+    kind: Kind,
+    rival: Recipe | None,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> list[Any]:
+    """Choose and fit on what the cut leaves, and measure on the rest; choices stay in the model.
 
-
-def totals(plays: Plays, kind: Kind) -> tuple[Ints, Ints, Ints]:
-    """Return who played what how often, in any order: listens and totals, a recording's counting for its artist too.
-
-    A loved item counts at least once, a hidden one not at all.
+    The figures are of the way the model is made, not of its last bytes, which have seen everything.
     """
-    is_artists = kind == "artists"
-    heard = plays.listens[:, (0, 3 if is_artists else 2)]
-    counted = plays.playcounts if is_artists else plays.playcounts[plays.playcounts[:, 1] == 0]
-    counted_pairs = counted[:, (0, 3 if is_artists else 2)]
-    said = plays.feedback[plays.feedback[:, 1] == int(is_artists)]
-    pairs = np.concatenate([heard, counted_pairs, said[:, (0, 2)]])
-    counts = np.concatenate([np.ones(len(heard)), counted[:, 4], np.zeros(len(said))]).astype(np.int64)
-    opinions = np.concatenate([np.zeros(len(heard) + len(counted)), said[:, 3]]).astype(np.int64)
-    found, place = np.unique(pairs, axis=0, return_inverse=True)
-    place = place.ravel()
-    summed = np.bincount(place, weights=counts, minlength=len(found)).astype(np.int64)
-    opinion = np.bincount(place, weights=opinions, minlength=len(found))
-    summed = np.where(opinion > 0, np.maximum(summed, 1), summed)
-    kept = (summed > 0) & (opinion >= 0)
-    return found[kept, 0], found[kept, 1], summed[kept]
+    from app.ml.offline import Measured, answer, figures, knn_answers, popular_answers, tested_listeners
+    from app.modules.training.splitting import held_out
+
+    held = held_out(plays, kind, seed=model.seed)
+    _choose(model, held, checkpoint, _part(progress, 0.0, 0.5, "evaluating: "))
+    kept = checkpoint.read("figures")
+    if kept is not None:
+        return msgspec.convert(kept, list[Measured])
+    if not len(tested_listeners(held)):
+        return []
+    told = _part(progress, 0.5, 0.65, "evaluating: ")
+    subjects: dict[str, Answers] = {"model": answer(model.scorer_, held, progress=_part(told, 0.0, 0.3, ""))}
+    subjects["popularity"] = popular_answers(held)
+    told(0.4, "baselines")
+    subjects["item-knn"] = knn_answers(held)
+    if rival is not None:
+        champion = _made(rival.engine, rival.parameters)
+        _refit(champion, held, rival.parameters.get("chosen"), _part(told, 0.5, 0.8, "the champion: "))
+        subjects["champion"] = answer(champion.scorer_, held, progress=_part(told, 0.8, 0.95, "the champion: "))
+    measured = figures(subjects, held)
+    checkpoint.write("figures", measured)
+    return measured
+
+
+def _choose(model: "Blend | ItemItem", held: "Held", checkpoint: Checkpoint, progress: Progress) -> None:
+    """Fit on what may be seen, choosing all that is to be chosen, or with what was chosen before a kill."""
+    chosen = checkpoint.read("chosen")
+    if chosen is not None:
+        _refit(model, held, chosen, progress)
+        return
+    model.fit(held.train, progress)
+    checkpoint.write("chosen", getattr(model, "chosen_", {}))
+
+
+def _refit(model: "Blend | ItemItem", held: "Held", chosen: Any, progress: Progress) -> None:
+    from app.ml.blend import Blend
+
+    if isinstance(model, Blend) and chosen:
+        model.chosen_ = dict(chosen)
+        model.refit(held.train, progress)
+    else:
+        model.fit(held.train, progress)
+
+
+def _made(engine: str, parameters: Mapping[str, Any]) -> "Blend | ItemItem":
+    """Return an unfitted model; parameters that it doesn't have, or that an older one had, are left out."""
+    from app.ml.blend import Blend
+    from app.ml.item_item import ItemItem
+
+    kind = Blend if engine == "blend" else ItemItem
+    names = set(kind().get_params()) - {"chosen"}
+    return kind(**{name: value for name, value in parameters.items() if name in names})
+
+
+def _latency_ms(opened: "Artefact", X: Any) -> float:
+    """Return the 95th percentile of answers to up to 100 listeners, in milliseconds."""
+    from app.ml.interactions import play_weights
+
+    taken = []
+    for listener in range(min(ANSWERS, X.shape[0])):
+        row = slice(X.indptr[listener], X.indptr[listener + 1])
+        started = time.perf_counter()
+        opened.scorer.recommend(X.indices[row], play_weights(X.data[row]), 20, excluded=X.indices[row])
+        taken.append(time.perf_counter() - started)
+    return float(np.quantile(taken, 0.95)) * 1000
+
+
+def _figure(measured: Any) -> Figure:
+    return Figure(
+        measured.subject,
+        measured.cohort,
+        measured.metric,
+        round(measured.value, 6),
+        None if measured.low is None else round(measured.low, 6),
+        None if measured.high is None else round(measured.high, 6),
+        measured.listeners,
+    )
 
 
 def nothing(kind: Kind, *, has_other: bool) -> str:

@@ -1,6 +1,7 @@
 """The sign of life of a running attempt: its lock, its heartbeat, and the ear for being cancelled."""
 
 import logging
+import re
 import threading
 
 from sqlalchemy import Connection, text
@@ -11,6 +12,7 @@ from app.contracts.training import Run
 log = logging.getLogger(__name__)
 
 BEAT_S = 0.5
+NUMBERS = re.compile(r"[\d,./]+")
 
 
 class Stopped(Exception):
@@ -38,6 +40,7 @@ class Heart(threading.Thread):
         self.connection = connection
         self.run_ = run
         self.fraction, self.step = 0.0, "starting"
+        self._told = ""
         self.has_stopped = False
         self._ending = threading.Event()
 
@@ -63,6 +66,12 @@ class Heart(threading.Thread):
                 return
 
     def _beat(self) -> bool:
+        if (said := NUMBERS.sub("", self.step)) != self._told:  # counts change with every beat, and are no news
+            self._told = said
+            self.connection.execute(
+                text("insert into run_log (run_id, message) values (:id, :message)"),
+                {"id": self.run_.run_id, "message": self.step},
+            )
         who = {"id": self.run_.run_id, "attempt": self.run_.attempt}
         state = self.connection.execute(
             text(

@@ -1,6 +1,7 @@
 """Models: registered once per content, judged at the gate, one champion of each kind."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind
-from app.contracts.training import IllegalMove, Model, ModelNotFound, NothingToRollBackTo
+from app.contracts.training import GateResult, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
 from app.modules.training import evidence, trials
 
 log = logging.getLogger(__name__)
@@ -59,19 +60,13 @@ def register(
     return _one(session, "kind = :kind and sha256 = :sha256", kind=kind, sha256=sha256), False
 
 
-def judge(session: Session, model: Model) -> None:
-    """Let a new model serve at once unless popularity, measured on the same data, is better than it.
-
-    Without any champion it serves anyway: something personal is better than nothing.
-    """
-    ndcg, popularity = model.metrics.get("ndcg"), model.metrics.get("popularity_ndcg")
-    is_worse = ndcg is not None and popularity is not None and ndcg < popularity
-    if is_worse and champion(session, model.kind) is not None:
-        move(session, model, "rejected")
-        log.info("model rejected: popularity is better", extra=_facts(model))
-    else:
-        move(session, model, "candidate")
-        promote(session, model.model_id, "better than popularity" if not is_worse else "the first of its kind")
+def judge(session: Session, model: Model, results: Sequence[GateResult]) -> bool:
+    """Make a new model a candidate, or reject it; say which. Why is in the log of moves."""
+    refused = [result for result in results if not result.is_passed]
+    evidence.explain(session, "; ".join(f"{r.rule}: {r.reason}" for r in refused) or "passed the gate")
+    move(session, model, "rejected" if refused else "candidate")
+    log.info("model judged", extra={**_facts(model), "rules_not_met": [result.rule for result in refused]})
+    return not refused
 
 
 def promote(session: Session, model_id: UUID, reason: str) -> Model:

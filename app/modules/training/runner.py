@@ -1,4 +1,4 @@
-"""Advances a run: snapshot, fit, evaluate, register, promote. Holds no state of its own; killed, it is begun again."""
+"""Advances runs, one attempt at a time. Holds no state of its own; killed, an attempt is followed by another."""
 
 import contextlib
 import logging
@@ -10,10 +10,11 @@ from uuid import UUID
 from app.contracts.training import Run
 from app.kernel.contract import DeadlineExceeded, DomainError, ServiceUnavailable
 from app.kernel.db import Database
-from app.modules.training import fitting, registry, runs
+from app.modules.training import runs
 from app.modules.training.heart import Heart, Stopped, lock
 from app.modules.training.snapshot_files import Damaged
-from app.modules.training.snapshots import Progress, Snapshots
+from app.modules.training.snapshots import Progress
+from app.modules.training.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +22,11 @@ LEFT_OVER_S = 86_400
 
 
 class Runner:
-    """Runs one attempt at a time; the run's lock keeps a second worker from the same run."""
+    """The run's lock keeps a second worker from the same run."""
 
-    def __init__(self, database: Database, snapshots: Snapshots, models_home: Path) -> None:
+    def __init__(self, database: Database, steps: Steps) -> None:
         self.database = database
-        self.snapshots = snapshots
-        self.models_home = models_home
+        self.steps = steps
 
     def run(self, run_id: UUID) -> None:
         """Do what there is to do for a run: nothing when it has ended or another worker is at it."""
@@ -48,7 +48,9 @@ class Runner:
         facts = {"run": str(run.run_id), "kind": run.kind, "attempt": run.attempt}
         log.info("run started", extra=facts)
         try:
-            self._advance(run, progress)
+            for home in (self.steps.models_home, self.steps.snapshots.home):
+                _sweep(home)
+            self.steps.advance(run, progress)
         except Stopped:
             log.info("run stopped", extra=facts)
             with self.database.begin() as session:
@@ -72,34 +74,6 @@ class Runner:
         with self.database.begin() as session:
             if not runs.fail(session, run, error):
                 runs.stop(session, run)
-
-    def _advance(self, run: Run, progress: Progress) -> None:
-        for home in (self.models_home, self.snapshots.home):
-            _sweep(home)
-        snapshot_id = run.snapshot_id
-        if snapshot_id is None:
-            snapshot_id = self.snapshots.create(lambda _fraction, step: progress(0.02, step)).snapshot_id
-            with self.database.begin() as session:
-                runs.note_snapshot(session, run, snapshot_id)
-        progress(0.1, "reading the snapshot")
-        plays = self.snapshots.read(self.snapshots.current(snapshot_id))
-        fitted = fitting.fit(
-            plays,
-            run.kind,
-            run.parameters,
-            snapshot_id,
-            self.models_home,
-            lambda fraction, step: progress(0.15 + 0.8 * fraction, step),
-        )
-        progress(0.97, "registering")
-        with self.database.begin() as session:
-            model, is_new = registry.register(
-                session, run.kind, fitted.sha256, fitted.bytes, fitted.metrics, run.run_id, snapshot_id
-            )
-            if is_new:
-                registry.judge(session, model)
-            if not runs.finish(session, run, model.model_id):
-                raise Stopped  # and with it the transaction: an attempt that is not the one any more leaves nothing
 
 
 def _sweep(home: Path) -> None:

@@ -218,5 +218,52 @@ def note_snapshot(session: Session, run: Run, snapshot_id: str) -> None:
     )
 
 
+def same(session: Session, run: Run, snapshot_id: str, code: str) -> Run | None:
+    """Return a run that was done with the same data, parameters and code, so that another would make the same."""
+    row = session.execute(
+        text(
+            f"""
+            select {COLUMNS}
+            from run
+            where kind = :kind and state = 'done' and snapshot_id = :snapshot and record->>'code' = :code
+              and parameters = cast(:parameters as jsonb) and parent_run_id is null and model_id is not null
+            order by created_at desc
+            limit 1
+            """  # noqa: S608
+        ),
+        {
+            "kind": run.kind,
+            "snapshot": snapshot_id,
+            "code": code,
+            "parameters": msgspec.json.encode(run.parameters).decode(),
+        },
+    ).one_or_none()
+    return to_run(row) if row is not None else None
+
+
+def note_record(session: Session, run: Run, record: dict[str, Any]) -> None:
+    """Note what it takes to repeat a run."""
+    _note(session, run, "record", record)
+
+
+def note_resources(session: Session, run: Run, resources: dict[str, Any]) -> None:
+    """Note what a run took; attempts before count too."""
+    before = run.resources
+    summed = {
+        name: value + before[name]
+        if name in {"wall_s", "cpu_s", "kwh", "gco2", "cost"} and isinstance(before.get(name), int | float)
+        else value
+        for name, value in resources.items()
+    }
+    _note(session, run, "resources", summed)
+
+
+def _note(session: Session, run: Run, column: str, value: dict[str, Any]) -> None:
+    session.execute(
+        text(f"update run set {column} = cast(:value as jsonb) where run_id = :id and attempt = :attempt"),  # noqa: S608
+        {"value": msgspec.json.encode(value).decode(), "id": run.run_id, "attempt": run.attempt},
+    )
+
+
 def to_run(row: Row[Any]) -> Run:
     return Run(*tuple(row))

@@ -38,6 +38,7 @@ from app.modules.training import artefacts, evidence, experiments, fitting, regi
 from app.modules.training.erasures import Erasures
 from app.modules.training.runner import Runner
 from app.modules.training.snapshots import Snapshots
+from app.modules.training.steps import Options, Steps
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 EVENT = msgspec.json.Decoder(ChampionChanged)
@@ -48,13 +49,18 @@ class TrainingService:
     """Implements `app.contracts.training.Training`. `ring` wakes a worker for a run, and may fail silently."""
 
     def __init__(
-        self, database: Database, snapshots: Snapshots, models_home: Path, ring: Callable[[UUID], None]
+        self,
+        database: Database,
+        snapshots: Snapshots,
+        models_home: Path,
+        ring: Callable[[UUID], None],
+        options: Options,
     ) -> None:
         self.database = database
         self.snapshots = snapshots
         self.models_home = models_home
         self.ring = ring
-        self.runner = Runner(database, snapshots, models_home)
+        self.runner = Runner(database, Steps(database, snapshots, models_home, options))
         self.erasures = Erasures(database, snapshots)
 
     def create_snapshot(self) -> Snapshot:

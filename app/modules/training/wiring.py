@@ -10,10 +10,12 @@ from app.contracts.listens import TrainingEvent
 from app.kernel import context
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
+from app.modules.training import gate, grid
 from app.modules.training.bell import bell
 from app.modules.training.erasures import note
 from app.modules.training.service import TrainingService
 from app.modules.training.snapshots import Snapshots
+from app.modules.training.steps import Options
 
 REAP_EVERY_S = 5.0
 
@@ -30,8 +32,9 @@ def build(w: Wiring) -> Wired:
         erased = [event.listener_id for event in page.events]
         return FeedPage(w.services.listens.pseudonyms_of(erased) if erased else [], page.cursor)
 
+    options = Options(gate.load(w.settings.gate_file), grid.load(w.settings.grid_file), w.settings.price_kwh)
     snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull)
-    service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings))
+    service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings), options)
     erasures = Follower("accounts", w.database, pull_erasures, note, _keep)
     return Wired(service, (erasures,), tick=Tending(service).tick)
 

@@ -12,6 +12,7 @@ from app.ml.artefact import open_artefact
 from app.ml.blend import Blend
 from app.modules.training import fitting
 from app.modules.training.plays import EventTable, Plays
+from app.modules.training.totals import totals
 
 
 def silent(_fraction: float, _step: str) -> None:
@@ -88,7 +89,7 @@ def test_a_loved_item_counts_and_a_hidden_one_does_not() -> None:
         ]
     )
     plays = table.plays()
-    _, items, counts = fitting.totals(plays, "recordings")
+    _, items, counts = totals(plays, "recordings")
     assert {plays.keys[item]: int(count) for item, count in zip(items, counts, strict=True)} == {
         played.bytes: 1,
         loved.bytes: 1,

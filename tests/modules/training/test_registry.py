@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind
-from app.contracts.training import ChampionChanged, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
-from app.modules.training import registry
+from app.contracts.training import ChampionChanged, Figure, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
+from app.modules.training import gate, registry
 from tests.support.line import Line
+
+RULES = gate.load(None)
 
 
 @contextmanager
@@ -22,9 +24,16 @@ def transaction(line: Line) -> Iterator[Session]:
 def judged(line: Line, kind: Kind = "artists", ndcg: float | None = 0.5, popularity: float | None = 0.1) -> Model:
     """Register a model with these measures and let the gate decide."""
     metrics = {"ndcg": ndcg, "popularity_ndcg": popularity}
+    figures = [
+        Figure(subject, "all", "ndcg", value, None, None, 50)
+        for subject, value in (("model", ndcg), ("popularity", popularity))
+        if value is not None
+    ]
     with transaction(line) as session:
+        has_champion = registry.champion(session, kind) is not None
         model, _ = registry.register(session, kind, f"{uuid4().hex}{uuid4().hex}", 1, metrics, uuid4(), "x")
-        registry.judge(session, model)
+        if registry.judge(session, model, gate.decide(RULES, gate.Candidate(figures, 1, 1.0, has_champion))):
+            registry.promote(session, model.model_id, "")
     return line.services.training.get_model(model.model_id)
 
 
@@ -52,14 +61,11 @@ def test_training_twice_on_the_same_data_is_one_model(line: Line, kind: Kind) ->
     assert line.services.training.list_models(kind) == models
 
 
-def test_a_model_says_how_it_compares_with_popularity(line: Line) -> None:
-    line.two_tastes(30)
-    model = line.services.training.get_model(line.train("recordings").model_id or uuid4())
+def test_a_model_says_how_it_compares_with_popularity(empty_line: Line) -> None:
+    empty_line.two_tastes(30)
+    model = empty_line.services.training.get_model(empty_line.train("recordings").model_id or uuid4())
     assert (model.metrics["ndcg"] or 0) > (model.metrics["popularity_ndcg"] or 0)
-    assert (model.state, model.number) == (
-        "champion",
-        max(m.number for m in line.services.training.list_models("recordings")),
-    )
+    assert (model.state, model.number) == ("champion", 1)
 
 
 def test_a_better_model_serves_at_once_and_the_old_one_retires(line: Line) -> None:

@@ -1,0 +1,137 @@
+"""The steps of a run, in their order: snapshot, checks, fit, evaluation, gate, registry. Killed, they are begun again.
+
+Each step leaves what it found where the next attempt finds it: the snapshot in the run's row, what was chosen and
+measured in a checkpoint, the model under the hash of its bytes. The last step is one transaction.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from app.contracts.training import Model, NotReproducible, Run
+from app.kernel.db import Database
+from app.modules.training import evidence, fitting, gate, registry, runs
+from app.modules.training.checkpoint import Checkpoint
+from app.modules.training.energy import Meter
+from app.modules.training.grid import Grid
+from app.modules.training.heart import Stopped
+from app.modules.training.record import record
+from app.modules.training.snapshot_files import hash_of
+from app.modules.training.snapshots import Progress, Snapshots
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operator sets: the gate's rules, the grid's table, the price of a kilowatt-hour."""
+
+    rules: gate.Rules
+    grid: Grid
+    price_kwh: float
+
+
+class Steps:
+    def __init__(self, database: Database, snapshots: Snapshots, models_home: Path, options: Options) -> None:
+        self.database = database
+        self.snapshots = snapshots
+        self.models_home = models_home
+        self.options = options
+
+    def advance(self, run: Run, progress: Progress) -> None:
+        """Bring a run to its end. Raises Stopped when it is cancelled, NotReproducible, NothingToTrain, Damaged."""
+        meter = Meter(self.options.grid, self.options.price_kwh)
+        noted = record(int(run.parameters.get("seed", 0)))
+        with self.database.begin() as session:
+            runs.note_record(session, run, noted)
+        try:
+            self._advance(run, noted, progress)
+        finally:
+            with self.database.begin() as session:
+                runs.note_resources(session, run, meter.read())
+
+    def _advance(self, run: Run, noted: dict[str, Any], progress: Progress) -> None:
+        snapshot_id = self._snapshot(run, progress)
+        with self.database.begin() as session:
+            known = None if run.reproduces else runs.same(session, run, snapshot_id, noted["code"])
+            champion = registry.champion(session, run.kind)
+        if known is not None:
+            self._end_without_work(run, known)
+            return
+        progress(0.1, "reading the snapshot")
+        plays = self.snapshots.read(self.snapshots.current(snapshot_id))
+        checkpoint = self._checkpoint(run, snapshot_id, noted)
+        fitted = fitting.fit(
+            plays,
+            run.kind,
+            run.parameters,
+            snapshot_id,
+            self.models_home,
+            lambda fraction, step: progress(0.15 + 0.8 * fraction, step),
+            rival=None if run.reproduces else self._recipe(champion),
+            checkpoint=checkpoint,
+        )
+        if run.reproduces:
+            self._compare(run.reproduces, fitted.sha256, noted)
+        progress(0.97, "registering")
+        self._register(run, snapshot_id, fitted)
+        checkpoint.forget()
+
+    def _snapshot(self, run: Run, progress: Progress) -> str:
+        if run.snapshot_id is not None:
+            return run.snapshot_id
+        taken = self.snapshots.create(lambda _fraction, step: progress(0.02, step)).snapshot_id
+        with self.database.begin() as session:
+            runs.note_snapshot(session, run, taken)
+        return taken
+
+    def _checkpoint(self, run: Run, snapshot_id: str, noted: dict[str, Any]) -> Checkpoint:
+        inputs = hash_of({"snapshot": snapshot_id, "kind": run.kind, "parameters": run.parameters, **noted})
+        return Checkpoint(self.models_home.parent / "runs" / str(run.run_id), inputs)
+
+    def _recipe(self, champion: Model | None) -> fitting.Recipe | None:
+        """Return how the champion was made, None where its files are not here."""
+        if champion is None:
+            return None
+        try:
+            manifest = json.loads((self.models_home / champion.sha256 / "manifest.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return fitting.recipe_of(manifest)
+
+    def _end_without_work(self, run: Run, known: Run) -> None:
+        with self.database.begin() as session:
+            said = f"nothing has changed since run {known.run_id}, whose model this is"
+            evidence.tell(session, run.run_id, said)
+            evidence.explain(session, said)
+            if known.model_id is None or not runs.finish(session, run, known.model_id):
+                raise Stopped
+
+    def _compare(self, reproduced: UUID, sha256: str, noted: dict[str, Any]) -> None:
+        with self.database.begin() as session:
+            old = runs.get(session, reproduced)
+            made = registry.get(session, old.model_id) if old.model_id else None
+        if made is not None and made.sha256 == sha256:
+            return
+        changed = sorted(name for name in noted if old.record.get(name) != noted[name])
+        why = f"what has changed since: {', '.join(changed)}" if changed else "nothing that is recorded has changed"
+        raise NotReproducible(f"other bytes: {sha256[:12]}, not {made.sha256[:12] if made else '-'}; {why}")
+
+    def _register(self, run: Run, snapshot_id: str, fitted: fitting.Fitted) -> None:
+        with self.database.begin() as session:
+            registry.lock_kind(session, run.kind)
+            champion = registry.champion(session, run.kind)
+            model, is_new = registry.register(
+                session, run.kind, fitted.sha256, fitted.bytes, fitted.metrics, run.run_id, snapshot_id
+            )
+            evidence.store_figures(session, run.run_id, fitted.figures)
+            if is_new:
+                candidate = gate.Candidate(fitted.figures, fitted.bytes, fitted.latency_ms, champion is not None)
+                results = gate.decide(self.options.rules, candidate)
+                evidence.store_decision(session, model.model_id, run.run_id, results)
+                if registry.judge(session, model, results):
+                    first = "passed the gate" if champion else "the first of its kind"
+                    registry.promote(session, model.model_id, first)
+            evidence.explain(session, "")
+            if not runs.finish(session, run, model.model_id):
+                raise Stopped  # and with it the transaction: an attempt that is not the one any more leaves nothing
