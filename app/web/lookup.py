@@ -15,9 +15,10 @@ from app.kernel.http import parse_query
 from app.settings import Settings
 from app.web.library import playable
 from app.web.page import Answer, go, me, render
-from app.web.parts import gather
+from app.web.parts import gather, part
 
 RESULTS = 20
+SUGGESTED = 5
 TOP = 15
 SIMILAR = 8
 KNOWN = 60
@@ -46,6 +47,14 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             feedback=values(feedback.value),
             playable=playable(services, keys),
         )
+
+    @bp.get("/search/suggestions")
+    def suggestions() -> Answer:
+        """What fits so far, for the script that shows it while one types."""
+        query: SearchQuery = parse_query(SearchQuery)
+        text = query.q.strip()
+        found = part(partial(services.catalog.search, text, SUGGESTED)) if text else None
+        return render("web/_suggestions.html", text=text, found=found)
 
     @bp.get("/artists/<uuid:key>")
     def artist(key: UUID) -> Answer:

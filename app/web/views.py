@@ -13,6 +13,7 @@ from app.web import (
     compression,
     consent,
     corrections,
+    design,
     docs,
     files,
     history,
@@ -27,6 +28,7 @@ from app.web import (
     page,
     players,
     playlists,
+    profile,
     relays,
     session,
     statistics,
@@ -34,7 +36,7 @@ from app.web import (
 
 OPEN_PAGES = (
     "login login_form register register_form reset reset_form logout docs cover favicon static gone gone_fragment "
-    "styles manifest worker offline"
+    "styles manifest worker offline profile design"
 )
 AREAS = (
     session,
@@ -54,6 +56,8 @@ AREAS = (
     docs,
     files,
     installable,
+    profile,
+    design,
 )
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 

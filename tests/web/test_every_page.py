@@ -19,7 +19,7 @@ AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
 CHECK = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 WIDTHS, THEMES = (360, 1440), ("light", "dark")
 
-OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline")
+OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline", "/design")
 OWN = (
     "/",
     "/history",
@@ -43,6 +43,7 @@ OWN = (
     "/statistics",
     "/statistics?range=this_week",
     "/statistics?from=2020-01-01&to=2020-02-01",
+    "/listeners/{listener}",
     "/account",
     "/account/delete",
     "/account/relays",
@@ -78,6 +79,7 @@ def address(page: str, site: Site) -> str:
         run=site.run_id,
         person=site.listener.listener_id,
         name=site.listener.name,
+        listener=site.listener.name,
     )
 
 

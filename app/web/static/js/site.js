@@ -4,6 +4,7 @@ import { enhanceLive } from "./live.js";
 import { enhanceOffline } from "./offline.js";
 import { enhancePlayer } from "./player.js";
 import { enhanceSelection } from "./select.js";
+import { enhanceSeek } from "./suggest.js";
 import { enhanceForms } from "./swap.js";
 
 function enhance(root) {
@@ -15,5 +16,6 @@ function enhance(root) {
 enhanceForms(document);
 enhancePlayer(document);
 enhanceOffline(document);
+enhanceSeek(document);
 enhance(document);
 document.addEventListener("segue:swapped", (event) => enhance(event.target));
