@@ -1,18 +1,24 @@
 """What an administrator can see of a running system: one trace through all processes, figures of all of them."""
 
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.bench.system import Servers, System, running_system
+from app.bench.system import Servers, System, kill, running_system
 from app.cli import logs
+from app.kernel.celery import doorbell
 from tests.support.commands import manage_json
+from tests.support.fired import firing, samples
 from tests.support.people import Person, new_person
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.split
+
+WAITING = 'segue_run_waits_seconds{kind="recordings",process="training"}'
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +78,31 @@ def test_one_address_tells_of_gateway_services_and_workers(observed: System, adm
         assert series in text, series
     linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stderr
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Prometheus) is not installed")
+def test_planted_faults_fire_their_alerts(observed: System, admin: Person, tmp_path: Path) -> None:
+    """The last test of this file: it leaves the system without recommendations, training's leader and worker."""
+
+    def scrape() -> str:
+        return observed.request("GET", "/metrics").text
+
+    newcomer = new_person(observed.services)
+    well = scrape()
+    assert not {"PartDown", "CallsLost", "RequestsFail"} & firing(well, scrape(), now=time.time(), folder=tmp_path)
+    for _ in range(10):  # nobody has played anything of a model that serves recordings: there is none
+        send(observed, newcomer, "GET", "/api/v1/recommendations?n=5")
+    doorbell(observed.settings, expires_s=60)("training.run", "no such run")
+    eventually(lambda: 'outcome="failed",process="worker"' in scrape(), within_s=30, every_s=0.5)
+    kill(observed.processes["worker"])
+    send(observed, admin, "POST", "/api/v1/admin/runs", '{"kind":"recordings"}')
+    eventually(lambda: samples(scrape()).get(WAITING, 0.0) > 0, within_s=30, every_s=0.5)
+    kill(observed.processes["recommendations"])
+    for _ in range(10):
+        assert send(observed, newcomer, "GET", "/api/v1/recommendations?n=5")[0] == 503
+        send(observed, newcomer, "GET", "/")
+    eventually(lambda: 'segue_part_up{part="worker"} 0' in scrape(), within_s=30, every_s=1)
+    fired = firing(well, scrape(), now=time.time(), folder=tmp_path)
+    assert fired >= {
+        "PartDown", "CallsLost", "RequestsFail", "RecommendationsFallBack", "TasksFail", "RunsWait", "FollowerBehind"
+    }  # fmt: skip

@@ -10,7 +10,7 @@ from app.contracts.listens import TrainingEvent
 from app.kernel import context
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
-from app.modules.training import gate, grid
+from app.modules.training import gate, gauges, grid
 from app.modules.training.bell import bell
 from app.modules.training.erasures import note
 from app.modules.training.service import TrainingService
@@ -54,4 +54,5 @@ class Tending:
         self.service.erasures.apply()
         if time.monotonic() >= self._next:
             self.service.reap()
+            gauges.look(self.service.database)
             self._next = time.monotonic() + REAP_EVERY_S
