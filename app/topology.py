@@ -1,10 +1,13 @@
 """Where each module runs: one TOML file, checked before anything starts."""
 
+import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec import structs
 
 from app.kernel.rpc import Resilience
 from app.settings import MODULE_NAMES
@@ -49,6 +52,10 @@ class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_split(self) -> bool:
         return len(self.processes) > 1
 
+    def has_doors(self, process: str) -> bool:
+        """Say whether others reach modules of this process."""
+        return self.is_split() or bool(self.processes[process].urls)
+
 
 def load(name_or_file: str) -> Topology:
     """Read a shipped topology by its name, or a file. Raises TopologyError."""
@@ -70,6 +77,42 @@ def load(name_or_file: str) -> Topology:
     return topology
 
 
+def moved(topology: Topology, module: str, target: Topology) -> Topology:
+    """Return the topology with one module where `target` has it, and everything else where it is.
+
+    Raises TopologyError when that makes no topology.
+    """
+    left, goes_to = topology.owner(module), target.owner(module)
+    processes = dict(topology.processes)
+    processes[left] = structs.replace(processes[left], modules=[m for m in processes[left].modules if m != module])
+    if goes_to in processes:
+        there = processes[goes_to]
+        processes[goes_to] = structs.replace(there, modules=[*there.modules, module])
+    else:
+        processes[goes_to] = structs.replace(target.processes[goes_to], modules=[module])
+    processes = {name: p for name, p in processes.items() if p.modules or name == GATEWAY}
+    gateway = processes[GATEWAY]
+    if len(processes) > 1 and gateway.modules and not gateway.urls:
+        url = target.processes[GATEWAY].url or f"unix:{GATEWAY}.sock"
+        processes[GATEWAY] = structs.replace(gateway, url=url)
+    found = structs.replace(topology, processes=processes)
+    if wrong := mistakes(found):
+        raise TopologyError(f"{module} can't move to {goes_to!r}: " + "; ".join(wrong))
+    return found
+
+
+def to_toml(topology: Topology) -> str:
+    """Write a topology down in the form that `load` reads."""
+    lines = []
+    for kind, tables in (("processes", topology.processes), ("resilience", topology.resilience)):
+        for name, table in tables.items():
+            lines.append(f"[{kind}.{name}]")
+            values = msgspec.to_builtins(table)
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value not in ("", [], None)]
+            lines.append("")
+    return "\n".join(lines)
+
+
 def mistakes(topology: Topology) -> list[str]:
     """Return what is wrong with a topology, in words; empty when it can be used."""
     found = []
@@ -77,6 +120,8 @@ def mistakes(topology: Topology) -> list[str]:
     if GATEWAY not in topology.processes:
         found.append("there is no process `gateway`")
     for name, process in topology.processes.items():
+        if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
+            found.append(f"process {name!r}: use small letters, digits and _ for its name")
         for module in process.modules:
             if module not in MODULE_NAMES:
                 found.append(f"process {name!r} lists an unknown module {module!r}")

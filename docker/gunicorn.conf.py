@@ -4,15 +4,21 @@ Threads, because requests wait for PostgreSQL more than they compute. Measured o
 keep-alive need the least CPU per request of the worker kinds that work with psycopg2.
 """
 
+import contextlib
 import os
 import shutil
+
+from gunicorn.workers import gthread
+
+# How long a stopping worker answers on connections that are kept: whoever is busy learns within it that they close.
+gthread.STOP_KEEPALIVE_LINGER = 0.5
 
 worker_class = "gthread"
 threads = 8
 preload_app = True  # imported once, not by each worker; connections are opened after the fork, when first used
 keepalive = 75  # longer than the idle time of load balancers, so that they close first
 timeout = 60
-graceful_timeout = 3
+graceful_timeout = 20  # a request has at most 15 s; whoever can't wait kills the group
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
@@ -27,7 +33,15 @@ if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # the figures of a fo
 
 
 def post_worker_init(worker):
-    """Start what runs beside requests, once per worker: threads don't survive the fork of the master."""
+    """Start what runs beside requests, once per worker: threads don't survive the fork of the master.
+
+    Where `app.host.holder` replaces a predecessor, say that this worker can serve, and wait until it may.
+    """
+    if "SEGUE_READY_FD" in os.environ:
+        with contextlib.suppress(OSError):
+            os.write(int(os.environ["SEGUE_READY_FD"]), b".")
+        with contextlib.suppress(OSError):
+            os.read(int(os.environ["SEGUE_GATE_FD"]), 1)  # the other end is closed when the gate opens
     runtime = getattr(worker.app.callable, "extensions", {}).get("segue")
     if hasattr(runtime, "start_followers"):
         runtime.start_followers()

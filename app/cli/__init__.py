@@ -5,7 +5,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import benchmarks, data, database, experiments, history, logs, models, running, runs, users
+from app.cli import benchmarks, data, database, experiments, history, logs, models, running, runs, topology, users
 from app.cli.shared import SegueError
 from app.kernel.contract import DomainError
 from app.settings import SettingsError
@@ -13,6 +13,7 @@ from app.topology import TopologyError
 
 COMMANDS = (
     *running.COMMANDS,
+    *topology.COMMANDS,
     *database.COMMANDS,
     *users.COMMANDS,
     *data.COMMANDS,

@@ -20,7 +20,12 @@ from app.topology import load as load_topology
 
 
 @click.command()
-@click.option("--topology", "topology_name", default="monolith", help="monolith, split, or a file.")
+@click.option(
+    "--topology",
+    "topology_name",
+    default="",
+    help="monolith, three-tier, soa, split, or a file; without it the one in force last, at first the monolith.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=8000)
 @click.option("--host", default="127.0.0.1", help="Where the web process listens.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes of the gateway.")
@@ -120,29 +125,6 @@ def _iso(since: float | None) -> str | None:
 
 
 @click.group()
-def topology() -> None:
-    """Where each module runs."""
-
-
-@topology.command()
-@click.argument("file")
-def check(file: str) -> None:
-    """Check a topology: names what is missing, double or unreachable."""
-    found = load_topology(file)
-    click.echo(f"{file}: {len(found.processes)} processes, every module in one of them")
-
-
-@topology.command()
-@click.argument("file", required=False)
-@as_json
-def show(file: str | None, json_: bool) -> None:
-    """Show a topology, by default the one in force."""
-    found = load_topology(file or settings().topology)
-    rows = [[name, ", ".join(p.modules) or "-", ", ".join(p.urls) or "-"] for name, p in found.processes.items()]
-    answer(json_, found, *table(rows, ["PROCESS", "MODULES", "URL"]))
-
-
-@click.group()
 def config() -> None:
     """The settings in force."""
 
@@ -189,4 +171,4 @@ def openapi(file: Path | None) -> None:
         click.echo(text.decode())
 
 
-COMMANDS = (up, status, topology, config, openapi)
+COMMANDS = (up, status, config, openapi)

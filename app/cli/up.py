@@ -3,37 +3,42 @@
 import contextlib
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from sqlalchemy.engine import make_url
 
+from app.cli.changes import Changes, State, resume
+from app.cli.programs import programs
 from app.cli.runs import wait_for
 from app.cli.shared import SegueError, progress
 from app.composition import Container, process_names, services_for
 from app.host.places import HostError
-from app.host.processes import Program
-from app.host.serving import serving_command
 from app.host.up import Environment, Hooks, Options
 from app.host.up import up as run_up
 from app.kernel import context, migrations
 from app.kernel.contract import DomainError
-from app.settings import MODULE_NAMES, Settings
+from app.settings import MODULE_NAMES
 from app.settings import load as load_settings
-from app.topology import GATEWAY, Topology
+from app.topology import Topology
 from app.topology import load as load_topology
 
-ROOT = Path(__file__).resolve().parents[2]
 DEMO_LISTENER = "demo"
 KINDS = ("recordings", "artists")
 PROFILE_WITHIN_S = 60
 
 
 def run_everything(topology_name: str, *, host: str, port: int, workers: int | None, has_demo: bool) -> None:
-    """Run a topology in the foreground until a signal. Raises SegueError when it can't start."""
+    """Run a topology in the foreground until a signal; without a name the one that was in force last.
+
+    Raises SegueError when it can't start.
+    """
+    data_dir = load_settings({**os.environ, "SEGUE_PUBLIC_URL": _public_url(host, port)}).data_dir
+    state = State(data_dir)
+    if topology_name:
+        state.forget_topology()
+    topology_name = topology_name or state.topology_name() or "monolith"
     topology = load_topology(topology_name)
     if topology_name.endswith(".toml"):
         topology_name = str(Path(topology_name).absolute())
@@ -42,6 +47,7 @@ def run_everything(topology_name: str, *, host: str, port: int, workers: int | N
         "SEGUE_TOPOLOGY": topology_name,
         "SEGUE_BIND": f"{host}:{port}",
         "SEGUE_PUBLIC_URL": asked.public_url,
+        **state.database_variables(),
     }
     options = Options(
         data_dir=asked.data_dir,
@@ -54,11 +60,12 @@ def run_everything(topology_name: str, *, host: str, port: int, workers: int | N
     )
     first = FirstStart(topology, has_demo=has_demo)
     hooks = Hooks(
-        bootstrap_and_migrate=bootstrap_and_migrate,
+        bootstrap_and_migrate=lambda found: _prepare(state, found),
         programs=lambda found: programs(load_settings({**os.environ, **found}), topology, found, workers),
         load_demo=first.load_demo,
         train=first.train,
         announce=first.announce,
+        change=Changes(state, topology, workers).perform,
     )
     try:
         run_up(options, hooks)
@@ -71,59 +78,18 @@ def _public_url(host: str, port: int) -> str:
     return os.environ.get("SEGUE_PUBLIC_URL") or f"http://{shown}:{port}"
 
 
+def _prepare(state: State, environment: Environment) -> None:
+    if done := resume(state, environment):
+        click.echo(done)
+    bootstrap_and_migrate(environment)
+
+
 def bootstrap_and_migrate(environment: Environment) -> None:
     """Bring roles, schemas and tables up to date; a role that may not create others leaves that to an administrator."""
     settings = load_settings({**os.environ, **environment})
     migrations.bootstrap(settings, list(MODULE_NAMES))
     for module in MODULE_NAMES:
         migrations.upgrade(settings, module)
-
-
-def programs(settings: Settings, topology: Topology, environment: Environment, workers: int | None) -> list[Program]:
-    """Return the worker and a gunicorn per process; none gets the password of the server's administrator."""
-    url = make_url(environment["DATABASE_URL"])
-    shared = {
-        **{name: value for name, value in os.environ.items() if name.startswith("SEGUE_")},
-        **environment,
-        "DATABASE_URL": url.set(username=None, password=None).render_as_string(),
-        "PYTHONPATH": str(ROOT),
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    web = [_web_program(settings, topology, name, shared, workers) for name in topology.processes]
-    command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2"]
-    command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
-    environment = {**shared, **_metrics(settings, "worker")}
-    return [*web, Program("worker", command, environment=environment, directory=ROOT, stop_wait_s=8)]
-
-
-def _metrics(settings: Settings, name: str) -> Environment:
-    return {"PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir / "run" / f"metrics-{name}")}
-
-
-def _web_program(
-    settings: Settings, topology: Topology, name: str, shared: Environment, workers: int | None
-) -> Program:
-    process = topology.processes[name]
-    binds = [_bind(url, settings) for url in process.urls]
-    ready_at = f"unix:{binds[0].removeprefix('unix:')}" if binds and binds[0].startswith("unix:") else ""
-    if name == GATEWAY:
-        binds.append(settings.bind)
-        ready_at = f"http://{settings.bind.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104
-    count = workers if workers and name == GATEWAY else process.workers
-    command = serving_command(name, binds, server=process.server, workers=count, threads=process.threads)
-    return Program(
-        name,
-        command,
-        environment={**shared, **_metrics(settings, name)},
-        directory=ROOT,
-        ready_at=ready_at,
-    )
-
-
-def _bind(url: str, settings: Settings) -> str:
-    if url.startswith("unix:"):
-        return f"unix:{settings.socket_dir / url.removeprefix('unix:')}"
-    return url.split("://", 1)[1].rstrip("/")
 
 
 class FirstStart:

@@ -1,7 +1,8 @@
 """`python -m app.host.launch RUN_FOLDER NAME`: note down process id and start, then become the program.
 
 The process manager starts every program through this, so that its configuration holds neither paths nor secrets,
-and so that what a killed predecessor left of its process group is gone before the next one starts.
+and so that what a killed predecessor left of its process group is gone before the next one starts. A program with
+`binds` is run by `app.host.holder`, which keeps its sockets.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from app.host.holder import hold
 from app.host.processes import Record, read_record, start_mark, stop_recorded, write_record
 
 
@@ -21,6 +23,8 @@ def launch(folder: Path, name: str) -> None:
         stop_recorded(former)
     stopping = {key: program[key] for key in ("stop_signal", "stop_wait_s", "priority")}
     write_record(folder, Record(name, os.getpid(), start_mark(os.getpid()) or "", time.time(), **stopping))
+    if program["binds"]:
+        hold(folder, name)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SUPERVISOR_")}
     environment.update(program["environment"])
     os.chdir(program["directory"])

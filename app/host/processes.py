@@ -23,7 +23,8 @@ PRIORITY_POSTGRES, PRIORITY_VALKEY, PRIORITY_APP = 10, 20, 50
 class Program:
     """A command kept running: started in order of priority, stopped in the reverse one.
 
-    `ready_at` is where its /readyz is asked: `http://host:port` or `unix:/path`; empty when it has none.
+    `ready_at` is where its /readyz is asked: `http://host:port` or `unix:/path`; empty when it has none. A program with
+    `binds` (`host:port` or `unix:/path`) can be replaced while it serves; its `workers` each say when they are ready.
     """
 
     name: str
@@ -36,6 +37,9 @@ class Program:
     autostart: bool = True
     log_file: Path | None = None
     ready_at: str = ""
+    binds: tuple[str, ...] = ()
+    workers: int = 1
+    gate: str = ""
 
     def __repr__(self) -> str:
         return f"Program({self.name!r})"

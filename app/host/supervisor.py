@@ -156,6 +156,21 @@ class Supervisor:
         with self._connection() as manager, _ignoring("NOT_RUNNING"):
             manager.stopProcess(name, True)
 
+    def replace(self, program: Program) -> None:
+        """Note down another form of a program; it is used from the next start or swap on."""
+        self.programs[program.name] = program
+        self._write_files()
+
+    def remove(self, name: str) -> None:
+        """Stop a program and forget it."""
+        self.stop(name)
+        self.programs.pop(name)
+        self._write_files()
+        with self._connection() as manager, _ignoring("BAD_NAME"):
+            manager.reloadConfig()
+            manager.removeProcessGroup(name)
+        (self._folder / f"{name}.pid").unlink(missing_ok=True)
+
     def state(self) -> list[dict[str, Any]]:
         """Return name, state, pid and since (UNIX seconds) of each program."""
         with self._connection() as manager:
@@ -221,6 +236,9 @@ class Supervisor:
                 "stop_signal": p.stop_signal,
                 "stop_wait_s": p.stop_wait_s,
                 "priority": p.priority,
+                "binds": p.binds,
+                "workers": p.workers,
+                "gate": p.gate,
             }
             for p in self.programs.values()
         }

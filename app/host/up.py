@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.host import secrets, servers
+from app.host import mailbox, secrets, servers
 from app.host.places import HostError, run_folder, socket_folder
 from app.host.processes import Program
 from app.host.readiness import check_port, is_ready
 from app.host.stopping import Stopped, stopping_on_signals
 from app.host.supervisor import ManagerAway, Supervisor, only_one, stop_leftovers, write_private
 
-READY_WITHIN_S = 120  # a small board takes a minute to import everything eight times
+READY_WITHIN_S = 240  # a small board takes a minute to import everything eight times
 WATCH_INTERVAL_S = 1.0
 
 # Variables in which settings are read: addresses of the servers, socket folder, and what the caller adds.
@@ -45,6 +45,7 @@ class Hooks:
     """What the caller does at each step.
 
     Programs with `autostart` start, and are waited for, before the demo is loaded and trained on, the others after.
+    `change` does what other commands ask a running system for, and returns what to tell them.
     """
 
     bootstrap_and_migrate: Callable[[Environment], None]
@@ -52,6 +53,7 @@ class Hooks:
     load_demo: Callable[[Environment], None]
     train: Callable[[Environment], None]
     announce: Callable[[Environment], None]
+    change: Callable[[Supervisor, Environment, mailbox.Request], str] | None = None
 
 
 def say(line: str) -> None:
@@ -65,6 +67,7 @@ def up(options: Options, hooks: Hooks) -> None:
     with stopping_on_signals(), only_one(options.data_dir), contextlib.suppress(Stopped):
         if left := stop_leftovers(options.data_dir):
             say(f"stopped what a former start left running: {', '.join(sorted(left))}")
+        mailbox.clear(options.data_dir)
         check_port(options.host, options.port)
         secrets.ensure(options.data_dir, options.process_names)
         noted = run_folder(options.data_dir) / "environment.json"
@@ -76,8 +79,9 @@ def up(options: Options, hooks: Hooks) -> None:
             say(found.described())
             known = {**options.environment, **found.addresses(), **_folders(options.data_dir)}
             write_private(noted, json.dumps(known))
-            _run(supervisor, hooks, _given(options) | known)
-            watch(supervisor)
+            environment = _given(options) | known
+            _run(supervisor, hooks, environment)
+            watch(supervisor, lambda request: _change(supervisor, hooks, environment, request))
         finally:
             say("\nstopping")
             supervisor.shutdown()
@@ -111,8 +115,23 @@ def wait_ready(supervisor: Supervisor, programs: list[Program], timeout_s: float
             time.sleep(0.1)
 
 
-def watch(supervisor: Supervisor) -> None:
-    """Say what died and was started again; start the process manager again when it died itself. Does not return."""
+def note(data_dir: Path, environment: Environment) -> None:
+    """Tell other commands under which settings the system runs."""
+    write_private(run_folder(data_dir) / "environment.json", json.dumps(environment))
+
+
+def _change(supervisor: Supervisor, hooks: Hooks, environment: Environment, request: mailbox.Request) -> str:
+    if hooks.change is None:
+        raise HostError("this system takes no changes")
+    say(f"asked to {request['do']} {request.get('module') or request.get('part') or ''}".rstrip())
+    return hooks.change(supervisor, environment, request)
+
+
+def watch(supervisor: Supervisor, change: Callable[[mailbox.Request], str]) -> None:
+    """Say what died and was started again; start the process manager again when it died itself. Does not return.
+
+    Between two looks it does what is asked for in the mailbox.
+    """
     known: dict[str, int | None] = {}
     while True:
         if not supervisor.is_running():
@@ -125,7 +144,11 @@ def watch(supervisor: Supervisor) -> None:
                 if known.get(name) and pid != known[name]:
                     say(f"{name} died and is started again: see log/{name}.log")
                 known[name] = pid
-        time.sleep(WATCH_INTERVAL_S)
+        deadline = time.monotonic() + WATCH_INTERVAL_S
+        while time.monotonic() < deadline:
+            if mailbox.serve(supervisor.data_dir, change):
+                known = {}
+            time.sleep(0.1)
 
 
 def _given(options: Options) -> Environment:

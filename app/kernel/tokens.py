@@ -3,9 +3,10 @@
 People's access tokens are another thing: see `app.kernel.auth`.
 """
 
+import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,6 +16,7 @@ from app.kernel.contract import Unauthenticated
 from app.settings import Settings
 
 LIFETIME_S = 300
+PROCESS_NAME = re.compile("[a-z][a-z0-9_]{0,31}")
 KIND = "segue-service+jwt"
 
 
@@ -38,10 +40,13 @@ class ServiceSigner:
 
 
 class ServiceVerifier:
-    """Verifies tokens of the processes whose public keys it was given."""
+    """Verifies tokens of the processes whose public keys it was given, or finds: one may have joined since."""
 
-    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
-        self.keys = keys
+    def __init__(
+        self, keys: Mapping[str, Ed25519PublicKey], find: Callable[[str], Ed25519PublicKey | None] = lambda _: None
+    ) -> None:
+        self.keys = dict(keys)
+        self.find = find
         self._seen: dict[tuple[str, str], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
@@ -52,7 +57,7 @@ class ServiceVerifier:
             return caller
         try:
             header = jwt.get_unverified_header(token)
-            key = self.keys[str(header.get("kid"))]
+            key = self._key(str(header.get("kid")))
             if header.get("typ") != KIND:
                 raise jwt.InvalidTokenError("not a service token")
             claims = jwt.decode(
@@ -71,6 +76,11 @@ class ServiceVerifier:
             self._seen[(token, audience)] = (float(claims["exp"]), str(claims["iss"]))
         return str(claims["iss"])
 
+    def _key(self, process: str) -> Ed25519PublicKey:
+        if process not in self.keys and (found := self.find(process)):
+            self.keys[process] = found
+        return self.keys[process]
+
 
 def load_signer(settings: Settings) -> ServiceSigner:
     """Read the private key of this process. Raises SettingsError when there is none."""
@@ -81,12 +91,15 @@ def load_signer(settings: Settings) -> ServiceSigner:
 
 
 def load_verifier(settings: Settings, processes: list[str]) -> ServiceVerifier:
-    """Read the public keys of the processes of the topology; one that is missing can't call."""
-    keys: dict[str, Ed25519PublicKey] = {}
-    for process in processes:
-        file = settings.data_dir / "secrets" / f"service_{process}.pub"
-        if file.exists():
-            key = load_pem_public_key(file.read_bytes())
-            if isinstance(key, Ed25519PublicKey):
-                keys[process] = key
-    return ServiceVerifier(keys)
+    """Read the public keys of the processes of the topology, and later of those that join; others can't call."""
+
+    def find(process: str) -> Ed25519PublicKey | None:
+        if not PROCESS_NAME.fullmatch(process):
+            return None  # a name from a token must not lead out of the folder
+        try:
+            key = load_pem_public_key((settings.data_dir / "secrets" / f"service_{process}.pub").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return key if isinstance(key, Ed25519PublicKey) else None
+
+    return ServiceVerifier({process: key for process in processes if (key := find(process))}, find)
