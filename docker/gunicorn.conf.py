@@ -7,6 +7,7 @@ keep-alive need the least CPU per request of the worker kinds that work with psy
 import contextlib
 import os
 import shutil
+import socket
 
 from gunicorn.workers import gthread
 
@@ -27,8 +28,9 @@ max_requests = 0
 forwarded_allow_ips = ""  # the application trusts as many proxies as SEGUE_TRUSTED_PROXIES says, none by default
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 
-if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # the figures of a former start are nobody's
-    shutil.rmtree(metrics, ignore_errors=True)
+if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if "SEGUE_IS_SUCCESSOR" not in os.environ:  # the figures of a former start are nobody's
+        shutil.rmtree(metrics, ignore_errors=True)
     os.makedirs(metrics, exist_ok=True)
 
 
@@ -40,8 +42,9 @@ def post_worker_init(worker):
     if "SEGUE_READY_FD" in os.environ:
         with contextlib.suppress(OSError):
             os.write(int(os.environ["SEGUE_READY_FD"]), b".")
-        with contextlib.suppress(OSError):
-            os.read(int(os.environ["SEGUE_GATE_FD"]), 1)  # the other end is closed when the gate opens
+        with socket.socket(fileno=os.dup(int(os.environ["SEGUE_GATE_FD"]))) as gate:
+            if not gate.recv(1, socket.MSG_PEEK):
+                os._exit(0)  # the gate never opened: another goes on in this one's place
     runtime = getattr(worker.app.callable, "extensions", {}).get("segue")
     if hasattr(runtime, "start_followers"):
         runtime.start_followers()

@@ -33,12 +33,12 @@ HIGH_FD = 200
 
 @dataclass
 class Child:
-    """A running program; `ready` and `gate` are our ends of its pipes, -1 once closed."""
+    """A running program; `ready` and `gate` are our ends of what connects us."""
 
     pid: int
     entry: dict[str, Any]
     ready: int
-    gate: int
+    gate: socket.socket
     code: int | None = None
 
     def is_gone(self) -> bool:
@@ -50,8 +50,16 @@ class Child:
         return self.code is not None
 
     def open_gate(self) -> None:
-        self.gate = _close(self.gate)
-        self.ready = _close(self.ready)
+        """Let its workers accept: they look at what was sent and leave it there for those that come later."""
+        self.gate.send(b".")
+        self.forget()
+
+    def forget(self) -> None:
+        """Close our ends. A worker that sees the gate's other end closed before it was opened goes away."""
+        self.gate.close()
+        if self.ready >= 0:
+            os.close(self.ready)
+            self.ready = -1
 
     def end(self, within_s: float, number: int = signal.SIGTERM) -> None:
         """Ask it to finish, and kill it when it does not."""
@@ -63,7 +71,7 @@ class Child:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
             time.sleep(0.02)
-        self.open_gate()
+        self.forget()
 
 
 @dataclass
@@ -104,10 +112,10 @@ class Holder:
         """Start a program on the sockets it names, with its gate closed."""
         listening = [self.open(bind) for bind in entry["binds"]]
         ready, its_ready = os.pipe()
-        its_gate, gate = os.pipe()
+        its_gate, gate = socket.socketpair()
         count = len(listening)
         passed = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for s in listening]
-        passed += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for fd in (its_ready, its_gate)]
+        passed += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for fd in (its_ready, its_gate.fileno())]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SUPERVISOR_")} | entry["environment"]
         environment |= {"LISTEN_FDS": str(count)}
         environment |= {READY_FD: str(FIRST_FD + count), GATE_FD: str(FIRST_FD + count + 1)}
@@ -120,8 +128,9 @@ class Holder:
             setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP],
         )
         os.chdir(self.folder)
-        for fd in (*passed, its_ready, its_gate):
+        for fd in (*passed, its_ready):
             os.close(fd)
+        its_gate.close()
         return Child(pid, entry, ready, gate)
 
     def swap(self) -> None:
@@ -212,12 +221,6 @@ def _appears(path: Path, within_s: float) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def _close(fd: int) -> int:
-    if fd >= 0:
-        os.close(fd)
-    return -1
 
 
 def hold(folder: Path, name: str) -> None:
