@@ -1,0 +1,142 @@
+"""`manage.py up` as a person starts it, and people who use it meanwhile."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import urllib3
+
+from app.bench.system import free_port
+from app.host.processes import came_true
+from tests.support.stack import ROOT
+
+
+class Whole:
+    """One data folder, and one `up` after another on it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir, self.port = data_dir, free_port()
+        hidden = {"DATABASE_URL", "BROKER_URL"}
+        self.environment = {k: v for k, v in os.environ.items() if k not in hidden}
+        self.environment |= {"SEGUE_DATA_DIR": str(data_dir), "SEGUE_RATE_LIMITS": "0", "SEGUE_ENVIRONMENT": "test"}
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str, within_s: float = 400) -> None:
+        log = self.data_dir.with_name("up.log")
+        with log.open("wb") as out:
+            command = [sys.executable, "manage.py", "up", "--port", str(self.port), "--no-demo", *arguments]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=out, stderr=out)
+        assert came_true(lambda: "Segue is running" in log.read_text(), within_s), log.read_text()
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+
+    def manage(self, *arguments: str, within_s: float = 900) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within_s,
+        )
+
+    def done(self, *arguments: str) -> str:
+        result = self.manage(*arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    @property
+    def noted(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data_dir / "run" / "environment.json").read_text())
+        return found
+
+
+@contextlib.contextmanager
+def whole_system() -> Iterator[Whole]:
+    folder = Path(tempfile.mkdtemp(prefix="segue-whole-", dir="/tmp"))
+    found = Whole(folder / "d")
+    try:
+        yield found
+    finally:
+        found.stop()
+        with contextlib.suppress(OSError):
+            rmtree((found.data_dir / "postgres" / "place").read_text())
+        rmtree(folder, ignore_errors=True)
+
+
+class People:
+    """Submit listens, ask for recommendations and pages, until told to stop; every answer is counted."""
+
+    def __init__(self, base_url: str, token: str, count: int = 3) -> None:
+        self.base_url, self.token = base_url, token
+        self.answers: Counter[int] = Counter()
+        self.failed: list[str] = []
+        self.acknowledged: set[int] = set()
+        self.slowest_s = 0.0
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(count)]
+
+    def __enter__(self) -> "People":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def _run(self, number: int) -> None:
+        pool = urllib3.connection_from_url(self.base_url, maxsize=1)
+        at = int(time.time()) - 10_000_000 + number * 1_000_000
+        while not self.stopping.is_set():
+            at += 1
+            listen = {"listened_at": at, "artist": f"Artist {at % 20}", "title": f"Title {at % 50}"}
+            if self._send(pool, "POST", "/api/v1/listens", {"listens": [listen]}):
+                self.acknowledged.add(at)
+            for path in ("/api/v1/recommendations?n=5", "/api/v1/playlists", "/api/v1/search?q=title", "/login"):
+                self._send(pool, "GET", path)
+
+    def _send(self, pool: Any, method: str, path: str, body: Any = None) -> bool:
+        headers = {"Authorization": f"Bearer {self.token}"} if path.startswith("/api") else {}
+        started = time.monotonic()
+        try:
+            sent = json.dumps(body).encode() if body else None
+            reply = pool.request(method, path, body=sent, headers=headers, retries=False, redirect=False, timeout=30)
+            status, said = reply.status, reply.data[:200].decode(errors="replace")
+        except urllib3.exceptions.HTTPError as error:
+            status, said = 0, repr(error)[:200]
+        self.slowest_s = max(self.slowest_s, time.monotonic() - started)
+        self.answers[status] += 1
+        if status != 200:
+            self.failed.append(f"{method} {path}: {status} {said}")
+        return status == 200
+
+
+def listened(base_url: str, token: str) -> list[str]:
+    """Return when each listen of a person's history was, read page by page."""
+    found: list[str] = []
+    before = ""
+    while True:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{base_url}/api/v1/listens?limit=1000{before}"
+        page = json.loads(urllib3.request("GET", url, headers=headers, timeout=30).data)
+        found += [listen["listened_at"] for listen in page["listens"]]
+        if not page["next"]:
+            return found
+        before = f"&before={page['next']}"
