@@ -119,9 +119,9 @@ def mistakes(topology: Topology) -> list[str]:
     owners: dict[str, str] = {}
     if GATEWAY not in topology.processes:
         found.append("there is no process `gateway`")
+    names = [name for name in topology.processes if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name)]
+    found += [f"process {name!r}: use small letters, digits and _ for its name" for name in names]
     for name, process in topology.processes.items():
-        if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
-            found.append(f"process {name!r}: use small letters, digits and _ for its name")
         for module in process.modules:
             if module not in MODULE_NAMES:
                 found.append(f"process {name!r} lists an unknown module {module!r}")

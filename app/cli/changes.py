@@ -106,7 +106,7 @@ class Changes:
             raise HostError(f"no process is called {part!r}")
         for name in names:
             tell(f"replacing {name}")
-            swap(supervisor.data_dir, name)
+            renew(supervisor, name)
         return f"{' and '.join(names)} replaced"
 
     def _move(self, supervisor: Supervisor, environment: Environment, request: mailbox.Request, tell: Any) -> str:
@@ -142,14 +142,14 @@ class Changes:
                 tell(f"replacing {name}")
                 supervisor.replace(wanted[name])
                 replaced.append(name)
-                swap(supervisor.data_dir, name)
+                renew(supervisor, name)
         except HostError:
             tell("undoing")
             for name in replaced:
                 supervisor.replace(before[name])
             for name in reversed(replaced):
                 with suppress(HostError):
-                    swap(supervisor.data_dir, name)
+                    renew(supervisor, name)
             for program in added:
                 supervisor.remove(program.name)
             raise
@@ -160,7 +160,7 @@ class Changes:
         tell("stopping what is no longer needed")
         restart_worker(supervisor, wanted[WORKER])
         for name, program in before.items():
-            if program.binds and name not in wanted:
+            if program.ready_at and name not in wanted:
                 supervisor.remove(name)
 
     def _programs(self, environment: Environment, topology: Topology) -> dict[str, Program]:
@@ -168,9 +168,20 @@ class Changes:
         return {p.name: p for p in programs(settings, topology, environment, self.workers)}
 
 
+def renew(supervisor: Supervisor, name: str) -> None:
+    """Replace a program while it serves; one that opens its addresses itself is stopped and started."""
+    program = supervisor.programs[name]
+    if program.binds:
+        swap(supervisor.data_dir, name)
+        return
+    supervisor.stop(name)
+    supervisor.start(name)
+    wait_ready(supervisor, [program])
+
+
 def names_of(process: str, running: Iterable[Program]) -> list[str]:
     """Return the programs of a process: one for each of its addresses."""
-    return [p.name for p in running if p.binds and (p.name == process or p.name.startswith(f"{process}-"))]
+    return [p.name for p in running if p.ready_at and (p.name == process or p.name.startswith(f"{process}-"))]
 
 
 def in_order(old: Topology, new: Topology, wanted: dict[str, Program], before: dict[str, Program]) -> list[str]:
@@ -182,7 +193,7 @@ def in_order(old: Topology, new: Topology, wanted: dict[str, Program], before: d
         has = set(new.processes[process].modules)
         return -1 if has - had else 1 if had - has else 0
 
-    return sorted((n for n, p in wanted.items() if p.binds and n in before), key=rank)
+    return sorted((n for n, p in wanted.items() if p.ready_at and n in before), key=rank)
 
 
 def restart_worker(supervisor: Supervisor, program: Program) -> None:

@@ -32,7 +32,10 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
     web = [p for name in topology.processes for p in _web_programs(settings, topology, name, shared, workers)]
     command = [sys.executable, "-m", "celery", "-A", "services.worker.celery_app", "worker", "-B", "-c", "2"]
     command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
-    return [*web, Program(WORKER, command, environment={**shared, **_metrics(settings, WORKER)}, directory=ROOT, stop_wait_s=8)]
+    return [
+        *web,
+        Program(WORKER, command, environment={**shared, **_metrics(settings, WORKER)}, directory=ROOT, stop_wait_s=8),
+    ]
 
 
 def _web_programs(

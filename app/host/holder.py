@@ -108,7 +108,7 @@ class Holder:
             self.close(bind)
         return 0
 
-    def start(self, entry: dict[str, Any]) -> Child:
+    def start(self, entry: dict[str, Any], *, is_successor: bool = False) -> Child:
         """Start a program on the sockets it names, with its gate closed."""
         listening = [self.open(bind) for bind in entry["binds"]]
         ready, its_ready = os.pipe()
@@ -119,6 +119,8 @@ class Holder:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SUPERVISOR_")} | entry["environment"]
         environment |= {"LISTEN_FDS": str(count)}
         environment |= {READY_FD: str(FIRST_FD + count), GATE_FD: str(FIRST_FD + count + 1)}
+        if is_successor:
+            environment["SEGUE_IS_SUCCESSOR"] = "1"
         os.chdir(entry["directory"])
         pid = os.posix_spawn(
             "/bin/sh",  # it knows the id that the program will have
@@ -138,7 +140,7 @@ class Holder:
         old = self.child
         assert old is not None
         try:
-            new = self.start(self.entry())
+            new = self.start(self.entry(), is_successor=True)
         except (OSError, KeyError, ValueError) as error:
             self.tell("failed", f"it could not be started: {error}")
             return
