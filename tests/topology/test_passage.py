@@ -14,7 +14,9 @@ from tests.support.waiting import eventually
 from tests.support.whole import People, Whole, listened, whole_system
 
 # Every module out and back takes minutes: SEGUE_TEST_LONG=1
-MOVED = MODULE_NAMES if os.environ.get("SEGUE_TEST_LONG") == "1" else ("listens",)
+IS_LONG = os.environ.get("SEGUE_TEST_LONG") == "1"
+MOVED = MODULE_NAMES if IS_LONG else ("listens",)
+pytestmark = [pytest.mark.split, pytest.mark.skipif(not IS_LONG, reason="takes minutes: SEGUE_TEST_LONG=1")]
 
 
 @pytest.fixture(scope="module")
