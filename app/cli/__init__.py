@@ -5,7 +5,20 @@ import sys
 import click
 
 from app import __version__
-from app.cli import benchmarks, contracts, data, database, experiments, history, logs, models, running, runs, topology, users
+from app.cli import (
+    benchmarks,
+    contracts,
+    data,
+    database,
+    experiments,
+    history,
+    logs,
+    models,
+    running,
+    runs,
+    topology,
+    users,
+)
 from app.cli.shared import SegueError
 from app.kernel.contract import DomainError
 from app.settings import SettingsError
