@@ -17,6 +17,7 @@ from app.contracts.catalog import CorrectionNotFound
 from app.contracts.services import Services
 from app.kernel.contract import InvalidRequest
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 
 PAGE = 100
@@ -43,9 +44,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         form: UndoForm = parse_form(UndoForm)
         try:
             services.catalog.undo_correction(form.correction_id)
-            say("Undone, for everyone.")
+            say(_("Undone, for everyone."))
         except CorrectionNotFound:
-            say("It was undone already.")
+            say(_("It was undone already."))
         return back(url_for("admin.corrections"))
 
 

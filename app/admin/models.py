@@ -13,6 +13,8 @@ from app.contracts.listens import Kind
 from app.contracts.services import Services
 from app.contracts.training import IllegalMove, Model, NothingToRollBackTo
 from app.kernel.http import parse_form
+from app.kernel.locales import N_, said
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -22,10 +24,10 @@ BASELINE = "popularity"
 MEASURES = {
     "ndcg": "nDCG",
     "recall": "Recall",
-    "hit_rate": "Hit rate",
+    "hit_rate": N_("Hit rate"),
     "mrr": "MRR",
-    "coverage": "Coverage",
-    "novelty": "Novelty",
+    "coverage": N_("Coverage"),
+    "novelty": N_("Novelty"),
 }
 
 
@@ -69,9 +71,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             with recorded(services, "model.promote", model_id, reason=form.reason):
                 model = services.training.promote(model_id, form.reason)
-            say(f"Model {model.number} serves {model.kind} from now on.")
+            say(_("Model %(number)s serves %(kind)s from now on.", number=model.number, kind=_(model.kind)))
         except IllegalMove as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return go(url_for("admin.models"))
 
     @bp.post("/models/roll-back")
@@ -82,9 +84,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             with recorded(services, "model.roll_back", form.kind, reason=form.reason):
                 model = services.training.roll_back(form.kind, form.reason)
-            say(f"Model {model.number} serves {model.kind} again.")
+            say(_("Model %(number)s serves %(kind)s again.", number=model.number, kind=_(model.kind)))
         except (NothingToRollBackTo, IllegalMove) as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return go(url_for("admin.models"))
 
 

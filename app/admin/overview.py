@@ -15,20 +15,22 @@ from app.kernel import context
 from app.kernel.auth import refresh_cookie, safe_next, set_session_cookies
 from app.kernel.contract import DomainError, InvalidRequest
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import N_
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 
 AUDIT_PAGE = 100
 
 # What still works without each part, as the listener notices it.
 WITHOUT = {
-    "accounts": "People who are signed in stay so; nobody can sign in anew.",
-    "catalog": "Listens are accepted; names are shown as the listener sent them; no search.",
-    "listens": "Recommendations come from the profile; submissions are told to try again later.",
-    "recommendations": "Home shows what is popular here, marked as such.",
-    "training": "The last model goes on serving; new runs wait.",
-    "playlists": "Everything but playlists.",
-    "broker": "The last model goes on serving; new runs wait.",
-    "worker": "The last model goes on serving; new runs wait.",
+    "accounts": N_("People who are signed in stay so; nobody can sign in anew."),
+    "catalog": N_("Listens are accepted; names are shown as the listener sent them; no search."),
+    "listens": N_("Recommendations come from the profile; submissions are told to try again later."),
+    "recommendations": N_("Home shows what is popular here, marked as such."),
+    "training": N_("The last model goes on serving; new runs wait."),
+    "playlists": N_("Everything but playlists."),
+    "broker": N_("The last model goes on serving; new runs wait."),
+    "worker": N_("The last model goes on serving; new runs wait."),
 }
 
 
@@ -83,11 +85,11 @@ def add_proof(bp: Blueprint, services: Services, settings: Settings) -> None:
                 context.actor().name, form.password, form.otp.replace(" ", ""), client, address
             )
         except SecondFactorRequired:
-            return prove_page(target, "The code from your authenticator is needed too."), 401
+            return prove_page(target, _("The code from your authenticator is needed too.")), 401
         except InvalidCredentials:
-            return prove_page(target, "That does not match."), 401
+            return prove_page(target, _("That does not match.")), 401
         except LoginThrottled:
-            return prove_page(target, "Too many attempts for now. Wait a little."), 429
+            return prove_page(target, _("Too many attempts for now. Wait a little.")), 429
         end_older_session(services)
         answer = go(target)
         set_session_cookies(answer, tokens, settings)

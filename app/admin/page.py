@@ -10,8 +10,17 @@ from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.auth import safe_next
 from app.kernel.contract import DeadlineExceeded, DomainError, ServiceUnavailable
+from app.kernel.locales import N_
 
 T = TypeVar("T")
+
+# Words that contracts send; templates translate them where they are shown.
+KINDS = (N_("recordings"), N_("artists"))
+STATES = (
+    *(N_("up"), N_("down"), N_("queued"), N_("running"), N_("cancelling"), N_("cancelled"), N_("done"), N_("failed")),
+    *(N_("candidate"), N_("registered"), N_("champion"), N_("retired"), N_("rejected"), N_("quarantined")),
+    *(N_("rolled back"), N_("shadow"), N_("canary")),
+)
 
 
 def say(text: str, *, tone: str = "done") -> None:

@@ -16,6 +16,8 @@ from app.contracts.accounts import InvalidName, LastAdmin, Listener, NameTaken, 
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 
 PAGE = 50
@@ -86,8 +88,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             made = services.accounts.create_listener(form.name.strip(), form.password or None, form.is_admin)
         except (NameTaken, InvalidName, WeakPassword) as error:
-            return people_page(trouble=error.message, form=form), 422
-        say(f"{made.name} has an account now.")
+            return people_page(trouble=said(error), form=form), 422
+        say(_("%(name)s has an account now.", name=made.name))
         return go(url_for("admin.users", q=made.name))
 
     @bp.post("/invitations")
@@ -98,10 +100,12 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             return prove
         made = services.accounts.create_invitation(form.is_admin)
         address = f"{site}{url_for('web.register', invitation=made.code)}"
-        what = "An administrator" if made.is_admin else "One person"
-        return people_page(
-            link={"address": address, "says": f"{what} can register with this link", "until": made.expires_at}
+        says = (
+            _("An administrator can register with this link.")
+            if made.is_admin
+            else _("One person can register with this link.")
         )
+        return people_page(link={"address": address, "says": says, "until": made.expires_at})
 
     @bp.post("/users/<uuid:listener_id>/disable")
     def disable(listener_id: UUID) -> ResponseReturnValue:
@@ -110,9 +114,13 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             return prove
         try:
             services.accounts.set_disabled(listener_id, form.is_disabled)
-            say(f"{form.name} is {'barred and signed out' if form.is_disabled else 'readmitted'}.")
+            say(
+                _("%(name)s is barred and signed out.", name=form.name)
+                if form.is_disabled
+                else _("%(name)s is readmitted.", name=form.name)
+            )
         except LastAdmin as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return go(url_for("admin.users"))
 
     @bp.post("/users/<uuid:listener_id>/reset")
@@ -123,7 +131,11 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         code = services.accounts.create_reset(listener_id)
         address = f"{site}{url_for('web.reset', code=code)}"
         return people_page(
-            link={"address": address, "says": f"{form.name} can set a new password with this link", "until": None}
+            link={
+                "address": address,
+                "says": _("%(name)s can set a new password with this link.", name=form.name),
+                "until": None,
+            }
         )
 
     add_deletion(bp, services)
@@ -143,13 +155,13 @@ def add_deletion(bp: Blueprint, services: Services) -> None:
             return prove
         person = person_of(services, listener_id, form.person)
         if form.name.casefold() != person.name.casefold():
-            trouble = "That is not the name. Nothing was deleted."
+            trouble = _("That is not the name. Nothing was deleted.")
             return render_template("admin/person_delete.html", person=person, trouble=trouble), 422
         try:
             services.accounts.delete_listener(listener_id)
-            say(f"{person.name} is deleted, with everything that was kept of them.")
+            say(_("%(name)s is deleted, with everything that was kept of them.", name=person.name))
         except LastAdmin as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return go(url_for("admin.users"))
 
 

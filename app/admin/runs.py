@@ -13,6 +13,8 @@ from app.contracts.listens import Kind
 from app.contracts.services import Services
 from app.contracts.training import FINAL_STATES, IllegalMove, NothingToTrain, Run
 from app.kernel.http import parse_form
+from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 
 SHOWN = 50
@@ -49,7 +51,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             with recorded(services, "run.start", form.kind):
                 run = services.training.start_run(form.kind)
         except NothingToTrain as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
             return go(url_for("admin.runs"))
         return go(url_for("admin.run", run_id=run.run_id))
 
@@ -69,9 +71,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         try:
             with recorded(services, "run.cancel", run_id):
                 services.training.cancel_run(run_id)
-            say("The run is being stopped.")
+            say(_("The run is being stopped."))
         except IllegalMove as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return back(url_for("admin.run", run_id=run_id))
 
 
