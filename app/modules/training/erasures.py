@@ -12,11 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import TrainingEvent
 from app.contracts.training import Snapshot
 from app.kernel.db import Database
 from app.modules.training import snapshot_files
-from app.modules.training.plays import EventTable, Plays
 from app.modules.training.snapshots import Snapshots
 
 log = logging.getLogger(__name__)
@@ -33,14 +31,6 @@ def note(session: Session, pseudonyms: Sequence[UUID]) -> None:
         )
 
 
-def without(plays: Plays, pseudonyms: Sequence[UUID]) -> Plays:
-    """Return plays without some people."""
-    table = EventTable()
-    table.add_plays(plays)
-    table.add([TrainingEvent("forgotten", pseudonym) for pseudonym in pseudonyms])
-    return table.plays()
-
-
 class Erasures:
     def __init__(self, database: Database, snapshots: Snapshots) -> None:
         self.database = database
@@ -55,7 +45,8 @@ class Erasures:
             waiting = list(session.execute(text("select pseudonym from erasure where not is_applied")).scalars())
         if not waiting:
             return 0
-        replaced = sum(self._replace(snapshot, waiting) for snapshot in self.snapshots.list())
+        with self.snapshots.alone():
+            replaced = sum(self._replace(snapshot, waiting) for snapshot in self.snapshots.list())
         with self.database.begin() as session:
             session.execute(
                 text("update erasure set is_applied = true where pseudonym = any(:waiting)"), {"waiting": waiting}
@@ -72,18 +63,21 @@ class Erasures:
         return not applied
 
     def _replace(self, snapshot: Snapshot, pseudonyms: Sequence[UUID]) -> bool:
-        try:
-            plays = self.snapshots.read(snapshot.snapshot_id)
-        except snapshot_files.Damaged:
+        home, snapshot_id = self.snapshots.home, snapshot.snapshot_id
+        if snapshot_files.damaged_files(home, snapshot_id):
             # what can't be read can't be trained on, but may still hold them
-            shutil.rmtree(self.snapshots.home / snapshot.snapshot_id, ignore_errors=True)
+            snapshot_files.remove(home, snapshot_id)
             return False
-        if not {each.bytes for each in pseudonyms} & set(plays.people):
+        content = snapshot_files.content_of(home, snapshot_id)
+        child = snapshot_files.without_people(home, content, [each.bytes for each in pseudonyms])
+        if child is None:
             return False
-        child = without(plays, pseudonyms)
-        child_id, content = snapshot_files.write(self.snapshots.home, child, snapshot.feed_cursor)
-        with self.database.begin() as session:
-            self.snapshots.store(session, child_id, content, snapshot.feed_cursor, parent=snapshot, reason=REASON)
-            session.execute(text("delete from snapshot where snapshot_id = :id"), {"id": snapshot.snapshot_id})
-        shutil.rmtree(self.snapshots.home / snapshot.snapshot_id, ignore_errors=True)
+        said = {"feed_cursor": snapshot.feed_cursor, "parent": snapshot_id, "reason": REASON}
+        child_id = snapshot_files.keep(home, child, said, self.snapshots.sign, is_replaced=True)
+        if child_id != snapshot_id:
+            with self.database.begin() as session:
+                self.snapshots.store(session, child_id, child, snapshot.feed_cursor, parent=snapshot, reason=REASON)
+                session.execute(text("delete from snapshot where snapshot_id = :id"), {"id": snapshot_id})
+            shutil.rmtree(home / snapshot_id, ignore_errors=True)
+        snapshot_files.sweep(home)
         return True

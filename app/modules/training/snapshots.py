@@ -1,8 +1,10 @@
 """Snapshots: taken from the training feed, kept as files and a row."""
 
+import contextlib
 import re
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,16 @@ from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
 from app.kernel.db import Database
 from app.kernel.feed import FeedReset
 from app.modules.training import snapshot_files
-from app.modules.training.plays import EventTable, Plays
+from app.modules.training.plays import Plays
+from app.modules.training.snapshot_files import unsigned
+from app.modules.training.spill import Spill
 
 Pull = Callable[[str, int], FeedPage[TrainingEvent]]
 Progress = Callable[[float, str], None]
 
 PAGE = 10_000
+UNHURRIED = 200_000  # events; a longer reading pauses as long as it works
+FACTS = ("rows", "listeners", "recordings", "artists", "bytes", "schema_version", "files", "new_bytes")
 PATIENCE_S = 30.0  # for a restart of `listens` in the middle of a snapshot
 BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 
@@ -29,26 +35,72 @@ BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 class Snapshots:
     """Takes, finds and checks the snapshots below `home`."""
 
-    def __init__(self, database: Database, home: Path, pull: Pull) -> None:
+    def __init__(
+        self, database: Database, home: Path, pull: Pull, *, kept: int = 14, sign: snapshot_files.Sign = unsigned
+    ) -> None:
         self.database = database
         self.home = home
         self.pull = pull
+        self.kept = kept
+        self.sign = sign
 
     def create(self, progress: Progress = lambda _fraction, _step: None) -> Snapshot:
         """Go on from the newest snapshot where there is one: what was read before is not read again."""
-        table, cursor = self._base()
-        try:
-            cursor = self._read_feed(table, cursor, progress)
-        except FeedReset:
-            table = EventTable()
-            cursor = self._read_feed(table, "", progress)
-        with self.database.begin() as session:
-            erased = session.execute(text("select pseudonym from erasure")).scalars().all()
-        table.add([TrainingEvent("forgotten", pseudonym) for pseudonym in erased])
-        snapshot_id, content = snapshot_files.write(self.home, table.plays(), cursor)
-        with self.database.begin() as session:
-            self.store(session, snapshot_id, content, cursor)
+        with self.alone(), Spill(self.home) as spill:
+            base, cursor, newest = self._base()
+            with self.database.begin() as session:
+                erased = {each.bytes for each in session.execute(text("select pseudonym from erasure")).scalars()}
+            try:
+                cursor = self._read_feed(spill, cursor, erased, progress)
+            except FeedReset:
+                base, newest = None, None
+                spill.clear()
+                cursor = self._read_feed(spill, "", erased, progress)
+            progress(0.0, "writing the snapshot")
+            if newest is not None and not spill.touched():
+                content = base or {}
+            else:
+                content = snapshot_files.grow(self.home, base, spill)
+            snapshot_id = snapshot_files.keep(self.home, content, {"feed_cursor": cursor}, self.sign)
+            content = snapshot_files.content_of(self.home, snapshot_id)
+            with self.database.begin() as session:
+                self.store(session, snapshot_id, content, cursor)
+            self._let_go()
         return self.get(snapshot_id)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time write and remove snapshots."""
+        with self.database.dedicated() as connection:
+            connection.execute(text("select pg_advisory_lock(hashtext('snapshots'))"))
+            yield
+
+    def _let_go(self) -> None:
+        """Remove the oldest snapshots beyond those that are kept; what a champion or a run under way needs stays."""
+        with self.database.begin() as session:
+            gone = list(
+                session.execute(
+                    text(
+                        """
+                        delete from snapshot
+                        where snapshot_id in (
+                            select snapshot_id from snapshot order by created_at desc, snapshot_id offset :kept
+                        )
+                        and snapshot_id not in (
+                            select snapshot_id from model
+                            where snapshot_id is not null and state in ('champion', 'canary', 'shadow', 'candidate')
+                            union all
+                            select snapshot_id from run where snapshot_id is not null and ended_at is null
+                        )
+                        returning snapshot_id
+                        """
+                    ),
+                    {"kept": self.kept},
+                ).scalars()
+            )
+        for snapshot_id in gone:
+            shutil.rmtree(self.home / snapshot_id, ignore_errors=True)
+        snapshot_files.sweep(self.home)
 
     def store(
         self,
@@ -65,9 +117,9 @@ class Snapshots:
             text(
                 """
                 insert into snapshot (snapshot_id, created_at, rows, listeners, recordings, artists, feed_cursor,
-                                      bytes, parent_id, reason)
+                                      bytes, parent_id, reason, schema_version, files, new_bytes)
                 values (:id, coalesce(:created_at, now()), :rows, :listeners, :recordings, :artists, :cursor,
-                        :bytes, :parent_id, :reason)
+                        :bytes, :parent_id, :reason, :schema_version, :files, :new_bytes)
                 on conflict (snapshot_id) do update set feed_cursor = excluded.feed_cursor
                 """
             ),
@@ -75,10 +127,9 @@ class Snapshots:
                 "id": snapshot_id,
                 "created_at": parent.created_at if parent else None,
                 "cursor": cursor,
-                "bytes": sum(facts["bytes"] for facts in content["files"].values()),
                 "parent_id": parent.snapshot_id if parent else None,
                 "reason": reason,
-                **content,
+                **{name: content[name] for name in FACTS},
             },
         )
 
@@ -101,27 +152,27 @@ class Snapshots:
             ).scalar_one()
         return found
 
-    def _base(self) -> tuple[EventTable, str]:
-        table = EventTable()
+    def _base(self) -> tuple[snapshot_files.Content | None, str, Snapshot | None]:
+        """Return what to go on from: content and cursor of the newest snapshot, where it is whole."""
         newest = next(iter(self.list()), None)
-        if newest is not None:
-            try:
-                table.add_plays(self.read(newest.snapshot_id))
-                return table, newest.feed_cursor
-            except snapshot_files.Damaged:
-                return EventTable(), ""
-        return table, ""
+        if newest is None or snapshot_files.damaged_files(self.home, newest.snapshot_id):
+            return None, "", None
+        return snapshot_files.content_of(self.home, newest.snapshot_id), newest.feed_cursor, newest
 
-    def _read_feed(self, table: EventTable, cursor: str, progress: Progress) -> str:
+    def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], progress: Progress) -> str:
         count = 0
         while True:
             progress(0.0, f"reading listens ({count:,})")
+            started = time.monotonic()
             page = self._patiently(cursor, progress)
-            table.add(page.events)
+            spill.add(page.events, erased)
             count += len(page.events)
             if page.cursor == cursor or not page.events:
                 return page.cursor
             cursor = page.cursor
+            if count > UNHURRIED:
+                # whoever submits a listen meanwhile comes first
+                time.sleep(min(1.0, time.monotonic() - started))
 
     def _patiently(self, cursor: str, progress: Progress) -> FeedPage[TrainingEvent]:
         deadline = time.monotonic() + PATIENCE_S
@@ -163,12 +214,12 @@ class Snapshots:
 
     def check(self, beginning: str) -> SnapshotCheck:
         snapshot = self.get(beginning)
-        damaged = snapshot_files.damaged_files(self.home / snapshot.snapshot_id)
+        damaged = snapshot_files.damaged_files(self.home, snapshot.snapshot_id)
         return SnapshotCheck(snapshot.snapshot_id, not damaged, damaged)
 
     def read(self, snapshot_id: str) -> Plays:
         """Return a snapshot's plays. Raises Damaged."""
-        return snapshot_files.read(self.home / snapshot_id)
+        return snapshot_files.read(self.home, snapshot_id)
 
 
 def _snapshot(row: Row[Any]) -> Snapshot:

@@ -33,7 +33,7 @@ def build(w: Wiring) -> Wired:
         return FeedPage(w.services.listens.pseudonyms_of(erased) if erased else [], page.cursor)
 
     options = Options(gate.load(w.settings.gate_file), grid.load(w.settings.grid_file), w.settings.price_kwh)
-    snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull)
+    snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull, kept=w.settings.snapshots_kept)
     service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings), options)
     erasures = Follower("accounts", w.database, pull_erasures, note, _keep)
     return Wired(service, (erasures,), tick=Tending(service).tick)

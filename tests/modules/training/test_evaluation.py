@@ -11,9 +11,10 @@ from app.contracts.training import NotReproducible
 from app.ml.artefact import open_artefact
 from app.ml.offline import figures, popular_answers
 from app.modules.training import fitting
-from app.modules.training.plays import EventTable, Plays
+from app.modules.training.plays import Plays
 from app.modules.training.splitting import by_time, held_out
 from app.modules.training.totals import totals
+from tests.support.events import EventTable
 from tests.support.line import Line
 
 PLANTED = UUID(int=7)

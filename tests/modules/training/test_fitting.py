@@ -11,8 +11,9 @@ from app.contracts.training import NothingToTrain
 from app.ml.artefact import open_artefact
 from app.ml.blend import Blend
 from app.modules.training import fitting
-from app.modules.training.plays import EventTable, Plays
+from app.modules.training.plays import Plays
 from app.modules.training.totals import totals
+from tests.support.events import EventTable
 
 
 def silent(_fraction: float, _step: str) -> None:

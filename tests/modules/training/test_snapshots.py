@@ -1,5 +1,6 @@
 """A snapshot holds what holds: the same plays are the same snapshot, and nobody's name is in it."""
 
+import shutil
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from app.contracts.identity import identify
 from app.contracts.listens import NewPlaycount
 from app.contracts.training import SnapshotNotFound
 from app.modules.listens.service import forget_erased
+from app.modules.training import snapshot_files
 from app.modules.training.plays import Plays
 from tests.support.line import START, Line
 
@@ -93,7 +95,8 @@ def test_no_name_and_no_listener_is_in_the_files(line: Line) -> None:
     artist, listener = f"Artist {uuid4()}", uuid4()
     line.listen(listener, [(artist, "A title of its own")])
     snapshot = line.snapshot()
-    for file in (line.settings.data_dir / "snapshots" / snapshot.snapshot_id).iterdir():
+    home = line.settings.data_dir / "snapshots"
+    for file in (*(home / snapshot.snapshot_id).iterdir(), *(home / "files").iterdir()):
         content = file.read_bytes()
         assert not any(secret in content for secret in (artist.encode(), b"A title of its own", listener.bytes))
 
@@ -102,10 +105,12 @@ def test_a_damaged_file_is_found_and_replaced_by_the_next_snapshot(line: Line) -
     line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
     snapshot = line.snapshot()
     assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
-    file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "listens.parquet"
-    file.write_bytes(file.read_bytes()[:-1])
+    file = max((line.settings.data_dir / "snapshots" / "files").iterdir(), key=lambda each: each.stat().st_mtime)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit of one byte
+    file.write_bytes(content)
     check = line.services.training.verify_snapshot(snapshot.snapshot_id)
-    assert (check.is_intact, check.damaged_files) == (False, ["listens.parquet"])
+    assert (check.is_intact, check.damaged_files) == (False, [file.name])
     assert line.snapshot().snapshot_id == snapshot.snapshot_id
     assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
 
@@ -115,7 +120,7 @@ def test_a_run_on_a_damaged_snapshot_fails_and_says_so(line: Line) -> None:
     snapshot = line.snapshot()
     file = line.settings.data_dir / "snapshots" / snapshot.snapshot_id / "manifest.json"
     kept = file.read_bytes()
-    file.write_bytes(kept.replace(b'"rows"', b'"wors"'))
+    file.write_bytes(kept.replace(b'"rows"', b'"wors"', 1))
     failed = line.train("artists", snapshot.snapshot_id)
     file.write_bytes(kept)
     assert failed.state == "failed"
@@ -139,3 +144,78 @@ def test_a_deleted_listen_is_one_play_less(line: Line) -> None:
     assert plays_of(taken(line), artist, "One") == 2
     line.services.listens.delete_listen(listener, START + timedelta(days=1), identify(artist, "One").recording_key)
     assert plays_of(taken(line), artist, "One") == 1
+
+
+def segments(line: Line, snapshot_id: str) -> set[str]:
+    content = snapshot_files.content_of(line.settings.data_dir / "snapshots", snapshot_id)
+    return {name for name, _ in snapshot_files.names_of(content)}
+
+
+def test_only_what_is_new_is_written_and_the_rest_is_shared(empty_line: Line) -> None:
+    line = empty_line
+    for _ in range(100):
+        line.listen(uuid4(), [(f"Artist {n}", f"Song {uuid4()}") for n in range(20)])
+    first = line.snapshot()
+    assert first.new_bytes == first.bytes
+    line.listen(uuid4(), [("Another", "Song")])
+    second = line.snapshot()
+    assert second.rows == first.rows + 1
+    assert len(segments(line, first.snapshot_id) - segments(line, second.snapshot_id)) == 0
+    assert second.new_bytes < first.bytes / 10
+    third = line.snapshot()
+    assert third.snapshot_id == second.snapshot_id
+
+
+def test_an_older_snapshot_stays_as_it_was_and_can_be_trained_on(empty_line: Line) -> None:
+    line = empty_line
+    line.two_tastes(4)
+    old = line.snapshot()
+    before = line.training.snapshots.read(old.snapshot_id)
+    for _ in range(3):
+        line.listen(uuid4(), [(f"Later {n}", "Song") for n in range(30)])
+        line.snapshot()
+    after = line.training.snapshots.read(old.snapshot_id)
+    assert before.people == after.people
+    assert (before.listens == after.listens).all()
+    run = line.train("recordings", old.snapshot_id)
+    assert (run.state, run.snapshot_id) == ("done", old.snapshot_id)
+
+
+def test_the_oldest_snapshots_go_and_what_a_champion_was_trained_on_stays(empty_line: Line) -> None:
+    line = empty_line
+    line.training.snapshots.kept = 2
+    line.two_tastes(4)
+    served = line.train("recordings").snapshot_id
+    taken = []
+    for number in range(4):
+        line.listen(uuid4(), [(f"Artist {number}", "Song")])
+        taken.append(line.snapshot().snapshot_id)
+    assert [each.snapshot_id for each in line.services.training.list_snapshots()] == [*reversed(taken[-2:]), served]
+    home = line.settings.data_dir / "snapshots"
+    needed = {name for each in (*taken[-2:], served) for name in segments(line, each or "")}
+    assert {file.name for file in (home / "files").iterdir()} == needed
+
+
+def test_many_small_snapshots_hold_what_one_would(empty_line: Line) -> None:
+    """Whatever the segments, what is undone, counted anew or forgotten on the way is what holds at the end."""
+    line = empty_line
+    people = [uuid4() for _ in range(6)]
+    for step in range(8):
+        for number, person in enumerate(people):
+            line.listen(person, [(f"Artist {step}", f"Song {number}")], days=step)
+        line.services.listens.set_playcounts([NewPlaycount(people[0], "Counted", "One", step + 1)], "library")
+        line.services.listens.set_feedback(people[1], "artists", identify("Artist 1", "x").artist_key, step % 3 - 1)
+        if step:
+            at = START + timedelta(days=step - 1)
+            line.services.listens.delete_listen(people[2], at, identify(f"Artist {step - 1}", "Song 2").recording_key)
+        if step == 5:
+            with line.database("listens").begin() as session:
+                forget_erased(session, [ListenerErased(people[3])])
+            people.pop(3)
+        last = line.snapshot()
+    with line.database("training").begin() as session:
+        session.connection().exec_driver_sql("delete from snapshot")
+    shutil.rmtree(line.settings.data_dir / "snapshots")
+    again = line.snapshot()
+    assert again.snapshot_id == last.snapshot_id
+    assert (again.rows, again.listeners, again.artists) == (last.rows, last.listeners, last.artists)
