@@ -11,8 +11,9 @@ transaction ids may lie in its future: `ensure_generation` renumbers the log und
 the cursor; a follower with a cursor of another generation starts anew from zero.
 """
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +23,8 @@ from sqlalchemy.orm import Session
 from app.kernel import context
 from app.kernel.contract import DomainError
 from app.kernel.db import Database
+
+KNOWN_FOR_S = 2.0
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -141,6 +144,26 @@ def ensure_generation(session: Session) -> None:
         )
 
 
+class _Known:
+    """A cursor that was read a moment ago: nobody asks for it again five times a second while nothing happens.
+
+    Whoever else may have moved it, what is done with it compares it first.
+    """
+
+    def __init__(self) -> None:
+        self._cursor: str | None = None
+        self._read_at = 0.0
+
+    def cursor(self) -> str | None:
+        return self._cursor if time.monotonic() - self._read_at < KNOWN_FOR_S else None
+
+    def note(self, cursor: str) -> None:
+        self._cursor, self._read_at = cursor, time.monotonic()
+
+    def forget(self) -> None:
+        self._cursor = None
+
+
 @dataclass(frozen=True)
 class Follower(Generic[E]):
     """Keeps a read model of another module's feed.
@@ -155,6 +178,7 @@ class Follower(Generic[E]):
     apply: Callable[[Session, Sequence[E]], None]
     reset: Callable[[Session], None]
     limit: int = 1000
+    _known: "_Known" = field(default_factory=lambda: _Known())
 
     def step(self) -> int:
         """Apply the next page, if there is one; return how many events it had.
@@ -162,8 +186,10 @@ class Follower(Generic[E]):
         The page is pulled outside the transaction; the cursor is compared and moved inside it, so that of two
         followers that pulled the same page only one applies it.
         """
-        with self.database.begin() as session:
-            cursor = _cursor(session, self.name)
+        if (cursor := self._known.cursor()) is None:
+            with self.database.begin() as session:
+                cursor = _cursor(session, self.name)
+            self._known.note(cursor)
         try:
             with context.acting_as(context.SYSTEM):
                 page = self.pull(cursor, self.limit)
@@ -172,6 +198,7 @@ class Follower(Generic[E]):
             return 1
         if page.cursor == cursor:
             return 0
+        self._known.forget()
         with self.database.begin() as session:
             moved = session.execute(
                 text("update feed_cursor set cursor = :new where name = :name and cursor = :old"),
@@ -181,10 +208,12 @@ class Follower(Generic[E]):
                 return 0  # another process applied this page meanwhile
             if page.events:
                 self.apply(session, page.events)
+        self._known.note(page.cursor)
         return len(page.events)
 
     def replay(self) -> None:
         """Forget the read model and the cursor together; the next steps build it again from zero."""
+        self._known.forget()
         with self.database.begin() as session:
             self.reset(session)
             session.execute(text("update feed_cursor set cursor = '' where name = :name"), {"name": self.name})
