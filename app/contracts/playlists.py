@@ -29,8 +29,11 @@ class NewEntry(Struct, frozen=True):
     duration_ms: int | None = None
 
 
+Weekly = Literal["mix", "jams", "exploration"]
+
+
 class Playlist(Struct, frozen=True):
-    """`kind` is "manual" or the name of what generated it ("weekly"); `week` is its ISO week then."""
+    """`kind` is "manual" or what made it ("weekly", "weekly_jams", "weekly_exploration"), `week` its ISO week then."""
 
     playlist_id: UUID
     owner_id: UUID
@@ -211,8 +214,11 @@ class Playlists(Protocol):
         """A playlist as JSPF, XSPF or M3U8. Raises PlaylistNotFound."""
 
     @command(access=Access.OWNER, idempotent=True, timeout=15)
-    def generate_weekly(self, listener_id: UUID) -> Playlist:
-        """This week's playlist from recommendations; made once a week, returned as it is afterwards."""
+    def generate_weekly(self, listener_id: UUID, which: Weekly = "mix") -> Playlist:
+        """One of this week's playlists from recommendations; made once a week, returned as it is afterwards.
+
+        mix: new, or known where nothing is new. jams: known and loved. exploration: new. Each week's stay.
+        """
 
     @query(access=Access.SERVICE)
     def has_traces(self, listener_id: UUID) -> bool:

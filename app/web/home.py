@@ -1,27 +1,48 @@
 """The first page: what to hear next and why, and what was played last. Love and hide."""
 
+from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from flask import Blueprint
 from msgspec import Meta, Struct, structs
 
 from app.contracts.listens import Kind, PopularItem
-from app.contracts.recommendations import Recommendation, Recommendations
+from app.contracts.recommendations import Pick, Shelf, Shelves, Shown, Steering, Turned
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
-from app.kernel.http import parse_form
+from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import N_
+from app.kernel.locales import gettext as _
 from app.settings import Settings
 from app.web import notes
 from app.web.library import playable
 from app.web.page import DEMO_CLIENT, Answer, back, me, render
 from app.web.parts import AWAY, Part, gather
 
-RECORDINGS = 13  # one large, twelve in the grid
-ARTISTS = 8
+A_SHELF = 6
 RECENT = 6
 FEW_PLAYS = 20  # below it, the first steps are shown beside what is popular
+KINDS: tuple[Kind, ...] = ("recordings", "artists")
+
+
+class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The sliders, as they are in the address."""
+
+    novelty: Turned = 0.0
+    obscurity: Turned = 0.0
+    energy: Turned = 0.0
+
+
+# What each shelf is called, and where there was nothing new for it.
+TITLES = {
+    "for_now": (N_("For now"), N_("For now")),
+    "deep_cuts": (N_("Deep cuts by artists you love"), N_("Rarely played, by artists you love")),
+    "new_artists": (N_("New artists near your taste"), N_("Artists you hardly know yet")),
+    "forgotten": (N_("Forgotten favourites"), N_("Forgotten favourites")),
+    "popular": (N_("Popular here"), N_("What you play most")),
+}
 
 
 class FeedbackForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,27 +56,31 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.get("/")
     def home() -> Answer:
         listener_id = me()
-        recordings, artists, recent, feedback = gather(
-            partial(services.recommendations.recommend, listener_id, "recordings", RECORDINGS),
-            partial(services.recommendations.recommend, listener_id, "artists", ARTISTS),
+        turn: Turn = parse_query(Turn)
+        steering = Steering(turn.novelty, turn.obscurity, turn.energy)
+        shelves, recent, feedback = gather(
+            partial(services.recommendations.shelves, listener_id, steering, A_SHELF),
             partial(services.listens.history, listener_id, limit=RECENT),
             partial(services.listens.get_feedback, listener_id),
         )
-        if not recordings or not artists:
-            popular = gather(
-                partial(services.listens.popular, "recordings", RECORDINGS),
-                partial(services.listens.popular, "artists", ARTISTS),
-            )
-            recordings, artists = recordings or popular_part(popular[0]), artists or popular_part(popular[1])
+        if not shelves:
+            shelves = popular_shelves(*gather(*(partial(services.listens.popular, kind, A_SHELF) for kind in KINDS)))
         listens = recent.value.listens if recent else []
-        suggested = recordings.value.items if recordings else []
         said = {item.key: item.value for item in feedback.value} if feedback else {}
+        shelves = without_hidden(shelves, said)
+        suggested = [(shelf, item) for shelf in shelves.value.shelves for item in shelf.items] if shelves else []
+        keys = [*(item.key for _, item in suggested), *(listen.recording_key for listen in listens)]
+        found, _shown = gather(
+            partial(playable, services, keys), partial(note_shown, services, listener_id, shelves, suggested)
+        )
         return render(
             "web/home.html",
-            recordings=without_hidden(recordings, said),
-            artists=without_hidden(artists, said),
+            shelves=shelves,
+            titles=TITLES,
+            turn=turn,
+            is_turned=turn != Turn(),
             said=said,
-            playable=playable(services, [*(r.key for r in suggested), *(x.recording_key for x in listens)]),
+            playable=found.value if found else {},
             recent=recent,
             is_new=bool(recent) and len(listens) < min(RECENT, FEW_PLAYS),
             is_demo=any(listen.client == DEMO_CLIENT for listen in listens),
@@ -75,29 +100,62 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
 
 
 def words_for(form: FeedbackForm, kind: Kind) -> str:
-    name = form.title or ("this artist" if kind == "artists" else "this recording")
+    name = form.title or (_("This artist") if kind == "artists" else _("This recording"))
     if form.value == 1:
-        return f"You love {name}. It counts from now on."
+        return _("You love %(name)s. It counts from now on.", name=name)
+    if form.value == -1 and kind == "artists":
+        return _("%(name)s is hidden. Nothing by them is suggested any more.", name=name)
     if form.value == -1:
-        where = "Nothing by them is" if kind == "artists" else "It is not"
-        return f"{name} is hidden. {where} suggested any more."
-    return f"{name} is neither loved nor hidden now."
+        return _("%(name)s is hidden. It is not suggested any more.", name=name)
+    return _("%(name)s is neither loved nor hidden now.", name=name)
 
 
-def without_hidden(part: Part[Recommendations], said: dict[UUID, int]) -> Part[Recommendations]:
-    """Return a part without what was hidden a moment ago, which recommendations may not have heard of yet."""
+def without_hidden(part: Part[Shelves], said: dict[UUID, int]) -> Part[Shelves]:
+    """Return shelves without what was hidden a moment ago, which recommendations may not have heard of yet."""
     if not part:
         return part
-    kept = [item for item in part.value.items if said.get(item.key) != -1 and said.get(item.artist_key) != -1]
-    return Part(structs.replace(part.value, items=kept))
+    kept = []
+    for shelf in part.value.shelves:
+        items = [item for item in shelf.items if said.get(item.key) != -1 and said.get(item.artist_key) != -1]
+        if items:
+            kept.append(structs.replace(shelf, items=items))
+    return Part(structs.replace(part.value, shelves=kept))
 
 
-def popular_part(part: Part[list[PopularItem]]) -> Part[Recommendations]:
-    """Return what is popular here in the form of recommendations, marked as the fallback it is."""
-    if not part:
+def popular_shelves(*parts: Part[list[PopularItem]]) -> Part[Shelves]:
+    """Return what is popular here in the form of shelves, marked as the fallback it is."""
+    if not all(parts):
         return AWAY
-    items: list[Any] = [
-        Recommendation(item.key, item.title, item.artist, item.artist_key, float(item.listeners), [], 0.0)
-        for item in part.value
+    shelves = [
+        Shelf(
+            "popular",
+            kind,
+            [
+                Pick(
+                    i.key,
+                    i.title,
+                    i.artist,
+                    i.artist_key,
+                    float(i.listeners),
+                    [],
+                    0.0,
+                    "popular",
+                    listeners=i.listeners,
+                )
+                for i in part.value
+            ],
+        )
+        for kind, part in zip(KINDS, parts, strict=True)
+        if part.value
     ]
-    return Part(Recommendations(items, "popular", degraded=True))
+    return Part(Shelves(shelves, {}, degraded=True, day=datetime.now(UTC).date()))
+
+
+def note_shown(
+    services: Services, listener_id: UUID, shelves: Part[Shelves], suggested: list[tuple[Shelf, Pick]]
+) -> None:
+    """Remember what the page shows, unless it is the fallback; what is shown often and never played steps back."""
+    if shelves and shelves.value.models:
+        models = shelves.value.models
+        shown = [Shown(s.kind, item.key, s.name, models.get(s.kind, "popular")) for s, item in suggested]
+        services.recommendations.record_impressions(listener_id, shown)

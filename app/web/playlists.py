@@ -8,7 +8,7 @@ from flask import Blueprint, Response, url_for
 from msgspec import Meta, Struct
 from werkzeug.http import dump_options_header
 
-from app.contracts.playlists import EditConflict, Format, InvalidPlaylist, NewEntry
+from app.contracts.playlists import EditConflict, Format, InvalidPlaylist, NewEntry, Weekly
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
@@ -65,6 +65,10 @@ class RemoveForm(Struct, frozen=True, forbid_unknown_fields=True):
     duration_ms: int | None = None
 
 
+class WeeklyForm(Struct, frozen=True, forbid_unknown_fields=True):
+    which: Weekly = "mix"
+
+
 class AddQuery(Struct, frozen=True, forbid_unknown_fields=True):
     artist: Text
     title: Text
@@ -104,7 +108,8 @@ def add_lists(bp: Blueprint, services: Services) -> None:
 
     @bp.post("/playlists/weekly")
     def generate_weekly() -> Answer:
-        made = services.playlists.generate_weekly(me())
+        form: WeeklyForm = parse_form(WeeklyForm)
+        made = services.playlists.generate_weekly(me(), form.which)
         return go(url_for("web.playlist", playlist_id=made.playlist_id))
 
     @bp.get("/playlists/add")

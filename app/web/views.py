@@ -14,6 +14,7 @@ from app.web import (
     consent,
     corrections,
     design,
+    discover,
     docs,
     files,
     history,
@@ -41,6 +42,7 @@ OPEN_PAGES = (
 AREAS = (
     session,
     home,
+    discover,
     history,
     listen_edit,
     lookup,

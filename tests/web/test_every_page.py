@@ -22,6 +22,10 @@ WIDTHS, THEMES = (360, 1440), ("light", "dark")
 OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline", "/design")
 OWN = (
     "/",
+    "/?novelty=0.5&obscurity=-0.5",
+    "/discover",
+    "/discover?artist={artist}",
+    "/discover/radio?artists={artist}",
     "/history",
     "/history?q=nothing+like+that",
     "/history?client=tests&since=2020-01-01",

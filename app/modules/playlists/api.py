@@ -15,6 +15,7 @@ from app.contracts.playlists import (
     Playlist,
     PlaylistWithEntries,
     PushReport,
+    Weekly,
 )
 from app.contracts.services import Services
 from app.kernel import context
@@ -109,10 +110,14 @@ def create(services: Services, *, body: NewPlaylist) -> Playlist:
     return services.playlists.create_playlist(me(), body.name, body.description, body.is_public, _new(body.entries))
 
 
-@api.route("POST", "/playlists/weekly", returns=Playlist)
-def weekly(services: Services) -> Playlist:
-    """This week's playlist from recommendations, made once a week."""
-    return services.playlists.generate_weekly(me())
+class WeeklyQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    which: Weekly = "mix"
+
+
+@api.route("POST", "/playlists/weekly", query=WeeklyQuery, returns=Playlist)
+def weekly(services: Services, *, query: WeeklyQuery) -> Playlist:
+    """One of this week's playlists from recommendations, made once a week: a mix, jams or exploration."""
+    return services.playlists.generate_weekly(me(), query.which)
 
 
 @api.route("GET", "/playlists/<uuid:playlist_id>", returns=PlaylistWithEntries)

@@ -20,6 +20,7 @@ from app.contracts.playlists import (
     Playlist,
     PlaylistNotFound,
     PlaylistWithEntries,
+    Weekly,
 )
 from app.contracts.services import Services
 from app.kernel import context
@@ -219,25 +220,35 @@ class PlaylistsService(Pushes):
         songs = self.find_wanted(listener_id, [wanted(entry) for entry in entries]) if listener_id else {}
         return {key: song.path for key, song in songs.items() if song.path}
 
-    def generate_weekly(self, listener_id: UUID) -> Playlist:
-        week, name = weekly.week_of(self.clock())
+    def generate_weekly(self, listener_id: UUID, which: Weekly = "mix") -> Playlist:
+        week, name = weekly.week_of(self.clock(), which)
+        kind = weekly.KINDS[which][0]
         with self.database.begin() as session:
-            found = _weekly(session, listener_id, "weekly", week)
+            found = _weekly(session, listener_id, kind, week)
         if found is not None and not weekly.is_waiting(found):
             return found
+        entries, description = self._jams(listener_id) if which == "jams" else self._new(listener_id, which)
+        with self.database.begin() as session:
+            if found is None:
+                return self._insert(session, listener_id, name, description, entries, kind=kind, week=week)
+            if entries:
+                self._fill(session, found.playlist_id, entries, description)
+            return _playlist(_find(session, found.playlist_id))
+
+    def _jams(self, listener_id: UUID) -> tuple[list[Entry], str]:
+        loved = self.services.recommendations.known_and_loved(listener_id, weekly.LENGTH)
+        entries = [Entry(item.key, item.title, item.artist, item.artist_key) for item in loved]
+        return entries, weekly.describe_jams(entries)
+
+    def _new(self, listener_id: UUID, which: Weekly) -> tuple[list[Entry], str]:
         recommend = self.services.recommendations.recommend
-        recommended = recommend(listener_id, "recordings", weekly.CANDIDATES)
+        steering = weekly.EXPLORING if which == "exploration" else None
+        recommended = recommend(listener_id, "recordings", weekly.CANDIDATES, steering=steering)
         is_new = bool(recommended.items)
         if not is_new:
             recommended = recommend(listener_id, "recordings", weekly.CANDIDATES, include_known=True)
         entries = weekly.choose(recommended.items)
-        description = weekly.describe(entries, is_popular=recommended.degraded, is_new=is_new)
-        with self.database.begin() as session:
-            if found is None:
-                return self._insert(session, listener_id, name, description, entries, kind="weekly", week=week)
-            if entries:
-                self._fill(session, found.playlist_id, entries, description)
-            return _playlist(_find(session, found.playlist_id))
+        return entries, weekly.describe(entries, is_popular=recommended.degraded, is_new=is_new)
 
     def _fill(self, session: Session, playlist_id: UUID, entries: list[Entry], description: str) -> None:
         """Store what a waiting playlist was made for, unless somebody was faster."""

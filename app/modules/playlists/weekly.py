@@ -1,21 +1,31 @@
-"""The weekly mix: what goes into it."""
+"""What is made each week: what goes into it, and what it is called."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from app.contracts.playlists import Entry, Playlist
-from app.contracts.recommendations import Recommendation
+from app.contracts.playlists import Entry, Playlist, Weekly
+from app.contracts.recommendations import Recommendation, Steering
 
 LENGTH = 30
 CANDIDATES = 90
 PER_ARTIST = 2
 
 
-def week_of(now: datetime) -> tuple[str, str]:
+# Each one's kind as it is stored, and what it is called.
+KINDS: dict[Weekly, tuple[str, str]] = {
+    "mix": ("weekly", "Weekly mix"),
+    "jams": ("weekly_jams", "Weekly jams"),
+    "exploration": ("weekly_exploration", "Weekly exploration"),
+}
+# What exploration is turned by: to artists less known to the listener, another order each day it could be made on.
+EXPLORING = Steering(novelty=0.5, obscurity=0.2, rotates=True)
+
+
+def week_of(now: datetime, which: Weekly = "mix") -> tuple[str, str]:
     """Return the ISO week as stored and as a name: ("2026-W48", "Weekly mix, week 48 of 2026")."""
     year, week, _ = now.astimezone(UTC).isocalendar()
-    return f"{year}-W{week:02}", f"Weekly mix, week {week} of {year}"
+    return f"{year}-W{week:02}", f"{KINDS[which][1]}, week {week} of {year}"
 
 
 def is_waiting(playlist: Playlist) -> bool:
@@ -45,3 +55,8 @@ def describe(entries: Sequence[Entry], *, is_popular: bool, is_new: bool) -> str
     if is_new:
         return "New to you, chosen from what you played."
     return "From what you know: there is nothing here yet that would be new to you."
+
+
+def describe_jams(entries: Sequence[Entry]) -> str:
+    """Say what jams are."""
+    return "What you know and love." if entries else "Nothing was played yet. Ask again once something was."

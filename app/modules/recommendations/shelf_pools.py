@@ -22,6 +22,7 @@ FEWEST = 4  # below it a shelf takes what comes instead
 FORGOTTEN_AFTER = timedelta(days=90)
 LOVED_ARTISTS = 40
 EACH = 30  # recordings of an artist that are looked at
+TASTE = 0.8  # the greatest value of what is new, beside what was just played and habits
 HARDLY = 3  # plays up to which something counts as hardly known
 
 Explain = Callable[[Database, Listener, list[Candidate]], list[Candidate]]
@@ -47,7 +48,24 @@ def now_pool(database: Database, memories: Memories, of: Listener) -> Pool:
         heard = pools.heard_of(session, of.listener_id, "recordings", keys)
     just_played = {names[play.recording_key].key for play in moment.session if play.recording_key in names}
     found = [each for each in for_now.candidates(moment, memory, names, heard) if each.names.key not in just_played]
-    return Pool(found, instead=lambda: _often(database, of))
+    folded = of.folded.get("recordings")
+    if folded is not None:
+        unwanted = of.recordings.known | of.recordings.hidden
+        found = _with_taste(found, near(database, of, folded, "recordings", unwanted))
+    return Pool(found, lambda d, o, chosen: explained(d, o, "recordings", chosen), lambda: _often(database, of))
+
+
+def _with_taste(found: list[Candidate], new: list[Candidate]) -> list[Candidate]:
+    """Add what is new and near the listener's taste; of both, what says more of an item is its reason."""
+    most = max((each.score for each in new), default=1.0)
+    merged = {each.names.key: each for each in found}
+    for each in new:
+        said, before = TASTE * each.score / most, merged.get(each.names.key)
+        if before is None or (before.score < said and before.why != "follows"):
+            merged[each.names.key] = replace(each, score=said + (before.score if before else 0.0))
+        else:
+            merged[each.names.key] = replace(before, score=said + before.score)
+    return sorted(merged.values(), key=lambda each: (-each.score, each.names.key))
 
 
 def _often(database: Database, of: Listener) -> list[Candidate]:

@@ -6,6 +6,7 @@ import { enhancePlayer } from "./player.js";
 import { enhanceSelection } from "./select.js";
 import { enhanceSeek } from "./suggest.js";
 import { enhanceForms } from "./swap.js";
+import { enhanceTurning } from "./turn.js";
 
 function enhance(root) {
   enhanceCopying(root);
@@ -14,6 +15,7 @@ function enhance(root) {
 }
 
 enhanceForms(document);
+enhanceTurning(document);
 enhancePlayer(document);
 enhanceOffline(document);
 enhanceSeek(document);

@@ -28,6 +28,13 @@ async function send(document, form, button) {
 }
 
 function swap(document, text, follow) {
+  const notes = show(document, text);
+  float(notes);
+  focusAfter(document, document.querySelector("main"), notes, follow);
+}
+
+// Puts the main part of a page in the place of this one's, and returns its notes.
+export function show(document, text) {
   const next = new DOMParser().parseFromString(text, "text/html");
   const main = document.querySelector("main");
   const fresh = next.querySelector("main");
@@ -38,9 +45,8 @@ function swap(document, text, follow) {
   freshNotes.remove();
   main.replaceChildren(notes, ...fresh.childNodes);
   document.title = next.title;
-  float(notes);
-  focusAfter(document, main, notes, follow);
   main.dispatchEvent(new CustomEvent("segue:swapped", { bubbles: true }));
+  return notes;
 }
 
 // What could not be sent is said in the words that the page brought for it.
