@@ -48,6 +48,7 @@ class Database:
         self.engine: Engine = create_engine(
             url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=3, pool_recycle=1800
         )
+        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Session]:
@@ -64,6 +65,22 @@ class Database:
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             if "statement timeout" in str(error):
                 raise DeadlineExceeded from None
+            raise ServiceUnavailable("the database can't be reached; try again in a moment") from error
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise ServiceUnavailable("the database went away; try again in a moment") from error
+            raise
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Open a connection of the pool for one short statement that reads: without a transaction around it.
+
+        Raises ServiceUnavailable when the server can't be reached.
+        """
+        try:
+            with self.reading.connect() as connection:
+                yield connection
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise ServiceUnavailable("the database can't be reached; try again in a moment") from error
         except exc.DBAPIError as error:
             if error.connection_invalidated:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.catalog import Alias, CatalogEvent, CorrectionsForgotten, Described
 from app.contracts.listens import Kind
+from app.modules.recommendations import stamps
 
 EVERYONE = UUID(int=0)
 
@@ -35,6 +36,7 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
         last.update({(scope, each.kind, each.from_key): [] for each in event.aliases})
         for alias in event.aliases:
             last[scope, alias.kind, alias.from_key].append(alias)
+    stamps.touch(session, {scope for scope, _, _ in last})
     if forgotten:
         session.execute(text("delete from alias where scope = any(:scopes)"), {"scopes": list(forgotten)})
     stale = [{"scope": scope, "kind": kind, "key": key} for scope, kind, key in last]
@@ -58,6 +60,7 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
 def reset(session: Session) -> None:
     """Forget what the feed told."""
     session.execute(text("delete from alias"))
+    stamps.touch(session, [EVERYONE])
 
 
 def exist(session: Session, viewer: UUID) -> bool:

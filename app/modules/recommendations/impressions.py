@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.contracts.accounts import ListenerErased
 from app.contracts.listens import Kind
 from app.contracts.recommendations import Shown
+from app.modules.recommendations import stamps
 
 KEPT = timedelta(days=90)
 LOOKED_AT = timedelta(days=30)
@@ -66,7 +67,9 @@ def forget(session: Session, listeners: Collection[UUID]) -> None:
 
 def forget_erased(session: Session, events: Sequence[ListenerErased]) -> None:
     """Forget people that accounts erased: one who never played anything was shown something too."""
-    forget(session, [event.listener_id for event in events])
+    erased = [event.listener_id for event in events]
+    forget(session, erased)
+    stamps.forget(session, erased)
 
 
 def reset(_session: Session) -> None:

@@ -121,4 +121,13 @@ class DescriptionRow(Base):
     __table_args__ = (Index("description_tags", "tags", postgresql_using="gin"),)
 
 
+class StampRow(Base):
+    """When what a listener's answers are made from last changed; the zero UUID stands for everyone."""
+
+    __tablename__ = "stamp"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    changed_at: Mapped[datetime]
+
+
 metadata = Base.metadata

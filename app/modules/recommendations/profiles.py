@@ -23,7 +23,7 @@ from app.contracts.listens import (
     PlaycountSet,
     Unlistened,
 )
-from app.modules.recommendations import impressions
+from app.modules.recommendations import impressions, stamps
 
 
 class Change(msgspec.Struct):
@@ -121,20 +121,24 @@ def apply(session: Session, events: Sequence[ListensEvent]) -> None:
     if fold.forgotten:
         _forget(session, fold.forgotten)
         impressions.forget(session, fold.forgotten)
+        stamps.forget(session, fold.forgotten)
     for kind, names in fold.names.items():
         _write_names(session, kind, names.values())
     gained = _write_changes(session, "recordings", fold.changes["recordings"].values())
     for listener_id, artist_key, plays in gained:
         fold.count_for_artist(listener_id, artist_key, plays)
     _write_changes(session, "artists", fold.changes["artists"].values())
-    if fold.has_less:
-        _drop_unplayed(session)
+    touched = {listener for changes in fold.changes.values() for listener, _ in changes}
+    if fold.has_less and _drop_unplayed(session):
+        touched.add(stamps.EVERYONE)
+    stamps.touch(session, touched)
 
 
 def reset(session: Session) -> None:
     """Forget everything that the feed of listens told."""
     session.execute(text("delete from profile_item"))
     session.execute(text("delete from item"))
+    stamps.touch(session, [stamps.EVERYONE])
 
 
 def _rows(rows: Iterable[msgspec.Struct]) -> str:
@@ -227,9 +231,10 @@ def _forget(session: Session, listeners: Iterable[UUID]) -> None:
     )
 
 
-def _drop_unplayed(session: Session) -> None:
-    """Forget the names of what nobody here plays any more."""
-    session.execute(text("delete from item where kind in ('recordings', 'artists') and listeners <= 0"))
+def _drop_unplayed(session: Session) -> bool:
+    """Forget the names of what nobody here plays any more; say whether there was any."""
+    gone = session.execute(text("delete from item where kind in ('recordings', 'artists') and listeners <= 0"))
+    return bool(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def size(session: Session, listener_id: UUID) -> int:

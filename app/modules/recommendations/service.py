@@ -40,12 +40,14 @@ from app.modules.recommendations import (
     radio,
     reading,
     shelves,
+    stamps,
     steered,
 )
 from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import KINDS, Listener
 from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
+from app.modules.recommendations.stamps import Answers
 
 MAX_ITEMS = 200
 PER_ARTIST = 2  # of recordings, while there are enough others
@@ -63,6 +65,7 @@ class RecommendationsService:
         self.database = database
         self.clock = clock
         self.memories = Memories()
+        self.answers = Answers()
         self.models = models
 
     def recommend(
@@ -78,12 +81,20 @@ class RecommendationsService:
             of = self._listener(listener_id, steering)
             return steered.recommend(self.database, of, kind, limit, include_known=include_known)
         serving = self.models.get(kind)
+        stamp = stamps.read(self.database, listener_id)
+        asked = (listener_id, kind, limit, include_known, serving.artefact.sha256 if serving is not None else None)
+        kept = self.answers.get(asked, stamp)
+        if kept is not None:
+            return gauges.answered(kind, kept)
         with self.database.begin() as session:
             profile = reading.profile(session, listener_id, kind)
         if serving is not None:
             found = self._personal(serving, listener_id, profile, kind, limit, include_known=include_known)
             if found:
-                return gauges.answered(kind, Recommendations(found, serving.artefact.sha256, degraded=False))
+                answer = Recommendations(found, serving.artefact.sha256, degraded=False)
+                # under the stamps read first: what changed meanwhile makes the next answer anew
+                self.answers.keep(asked, stamp, answer)
+                return gauges.answered(kind, answer)
         return gauges.answered(kind, self._popular(listener_id, profile, kind, limit, include_known=include_known))
 
     def _personal(
@@ -177,6 +188,7 @@ class RecommendationsService:
                 or aliases.has_traces(session, listener_id)
                 or impressions.has_traces(session, listener_id)
                 or latest.has_traces(session, listener_id)
+                or stamps.has_traces(session, listener_id)
             )
 
     def record_impressions(self, listener_id: UUID, shown: list[Shown]) -> None:
