@@ -63,7 +63,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             partial(services.listens.history, listener_id, limit=RECENT),
             partial(services.listens.get_feedback, listener_id),
         )
-        if not shelves:
+        is_fallback = not shelves
+        if is_fallback:
             shelves = popular_shelves(*gather(*(partial(services.listens.popular, kind, A_SHELF) for kind in KINDS)))
         listens = recent.value.listens if recent else []
         said = {item.key: item.value for item in feedback.value} if feedback else {}
@@ -76,6 +77,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         return render(
             "web/home.html",
             shelves=shelves,
+            is_fallback=is_fallback,
             titles=TITLES,
             turn=turn,
             is_turned=turn != Turn(),
