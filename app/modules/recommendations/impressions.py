@@ -1,7 +1,7 @@
 """What was shown to whom and when: one row per listener, item, shelf and day."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from app.contracts.accounts import ListenerErased
 from app.contracts.listens import Kind
 from app.contracts.recommendations import Shown
+from app.kernel.clock import Clock
+from app.kernel.db import Database
 from app.modules.recommendations import stamps
 
 KEPT = timedelta(days=90)
@@ -76,7 +78,24 @@ def reset(_session: Session) -> None:
     """Keep all: an erasure applied again erases nothing."""
 
 
+class Sweeping:
+    """Forgets what was shown long ago, once a day."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self._swept: date | None = None
+
+    def tick(self) -> None:
+        today = self.clock().date()
+        if self._swept != today:
+            with self.database.begin() as session:
+                forget_old(session, self.clock())
+            self._swept = today
+
+
 def forget_old(session: Session, now: datetime) -> None:
+    """Forget what was shown longer ago than is kept."""
     session.execute(text("delete from impression where day < :before"), {"before": (now - KEPT).date()})
 
 

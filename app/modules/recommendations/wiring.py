@@ -53,4 +53,8 @@ def build(w: Wiring) -> Wired:
         impressions.forget_erased,
         impressions.reset,
     )
-    return Wired(service, (listened, promoted, corrected, described, played, erased))
+    return Wired(
+        service,
+        (listened, promoted, corrected, described, played, erased),
+        impressions.Sweeping(w.database, w.clock).tick,
+    )
