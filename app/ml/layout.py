@@ -7,6 +7,7 @@ Doubles = NDArray[np.float64]
 
 STEPS = 150
 GRAVITY = 0.03
+NAME = np.array([0.15, 0.06])  # room of an artist's name, in parts of the plane
 
 
 def places(likeness: Doubles) -> Doubles:
@@ -29,8 +30,36 @@ def places(likeness: Doubles) -> Doubles:
         move = (apart / distance[:, :, None] * (push - pull)[:, :, None]).sum(axis=1) - GRAVITY * at
         far = np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-9)
         at += move / far * np.minimum(far, 0.1 * (1 - step / STEPS) + 0.002)
+    return np.round(_fitted(_apart(_fitted(at))), 4)
+
+
+def _fitted(at: Doubles) -> Doubles:
     low, high = at.min(axis=0), at.max(axis=0)
-    found: Doubles = np.round((at - low) / np.maximum(high - low, 1e-9), 4)
+    found: Doubles = (at - low) / np.maximum(high - low, 1e-9)
+    return found
+
+
+def _apart(at: Doubles) -> Doubles:
+    """Return places at which names can be written: clusters are widened, and what overlaps is moved apart.
+
+    Half of each coordinate becomes its rank, so that the plane is used; then two whose boxes of `NAME` overlap push each
+    other along the axis on which they do so least.
+    """
+    ranks = np.argsort(np.argsort(at, axis=0, kind="stable"), axis=0, kind="stable") / max(1, len(at) - 1)
+    found: Doubles = (at + ranks) / 2
+    for _ in range(STEPS):
+        apart = found[:, None, :] - found[None, :, :]
+        over = np.maximum(NAME - np.abs(apart), 0)
+        is_over = (over > 0).all(axis=2)
+        np.fill_diagonal(is_over, val=False)
+        if not is_over.any():
+            break
+        is_flat = over[:, :, 1] / NAME[1] <= over[:, :, 0] / NAME[0]
+        push = np.where(np.stack([~is_flat, is_flat], axis=2), over, 0) * is_over[:, :, None]
+        # of two at one place the first goes up
+        order = np.sign(np.arange(len(at))[:, None] - np.arange(len(at))[None, :])[:, :, None]
+        side = np.where(apart == 0, order, np.sign(apart))
+        found = found + (push * side).sum(axis=1) * 0.3
     return found
 
 
