@@ -42,8 +42,8 @@ def _fitted(at: Doubles) -> Doubles:
 def _apart(at: Doubles) -> Doubles:
     """Return places at which names can be written: clusters are widened, and what overlaps is moved apart.
 
-    Half of each coordinate becomes its rank, so that the plane is used; then two whose boxes of `NAME` overlap push each
-    other along the axis on which they do so least.
+    Half of each coordinate becomes its rank, so that the plane is used; then two whose boxes of `NAME` overlap push
+    each other along the axis on which they do so least.
     """
     ranks = np.argsort(np.argsort(at, axis=0, kind="stable"), axis=0, kind="stable") / max(1, len(at) - 1)
     found: Doubles = (at + ranks) / 2
