@@ -19,9 +19,10 @@ setup-dev: setup
 run: setup
 	@exec $(VENV) manage.py up $(ARGS)
 
-# MODULE=playlists runs the tests of one module.
+# MODULE=playlists runs the tests of one module and those of its contract's users that speak of it, in one process.
 test: setup-dev
-	@exec $(VENV) -m pytest $(if $(MODULE),tests/modules/$(MODULE)) $(ARGS)
+	@$(if $(MODULE),chosen=$$($(VENV) -m tests.support.affected module $(MODULE)) || exit 1;) \
+	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser" $$chosen) $(ARGS)
 
 check: setup-dev
 	@exec sh .ci/check

@@ -25,6 +25,7 @@ from app.contracts.recommendations import Recommender
 from app.contracts.training import Training
 from app.kernel import feed, health, logs, metrics
 from app.kernel.background import Leader
+from app.kernel.balance import Instances
 from app.kernel.binding import local
 from app.kernel.celery import broker_state, make_celery, place_of_child, trace_tasks
 from app.kernel.clock import Clock, system_clock
@@ -97,6 +98,7 @@ class Container:
         self.wired: dict[str, Wired] = {}
         self.databases: dict[str, Database] = {}
         self._bound: dict[str, Any] = {}
+        self._instances: dict[str, Instances] = {}
         self._lock = threading.RLock()
 
     def __getattr__(self, name: str) -> Any:
@@ -142,7 +144,17 @@ class Container:
 
     def _remote(self, module: str) -> Any:
         resilience = self.topology.resilience.get(module, Resilience())
-        return remote(contract_of(module), Remote(module, self.pools(module), load_signer(self.settings), resilience))
+        connection = Remote(module, self.instances(module), load_signer(self.settings), resilience)
+        return remote(contract_of(module), connection)
+
+    def instances(self, module: str) -> Instances:
+        """Return the addresses of a module elsewhere, with the bound on requests that its callers here share."""
+        with self._lock:
+            if module not in self._instances:
+                resilience = self.topology.resilience.get(module, Resilience())
+                pools = self.pools(module)
+                self._instances[module] = Instances(module, pools, concurrency=resilience.concurrency * len(pools))
+            return self._instances[module]
 
     def pools(self, module: str) -> list[HTTPConnectionPool]:
         return [pool_for(url, self.settings.socket_dir) for url in self.topology.urls(module)]

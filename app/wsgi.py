@@ -183,7 +183,7 @@ def _install_gateway(app: Flask, container: Container, people: People) -> None:
     signer = load_signer(settings) if container.topology.is_split() else None
     for module in MODULES:
         if module not in container.hosted and signer is not None:
-            app.register_blueprint(gateway.proxy(module, api_of(module).prefixes, container.pools(module), signer))
+            app.register_blueprint(gateway.proxy(api_of(module), container.instances(module), signer))
 
 
 def _install_health(app: Flask, container: Container, process: str) -> None:

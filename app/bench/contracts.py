@@ -17,6 +17,7 @@ from app.bench.echo import CONTRACT, EchoService
 from app.bench.report import Result, against, interleaved, median_ms, per_call_us, report
 from app.bench.system import ROOT, free_port, kill, temporary_folder, wait_until
 from app.host import secrets
+from app.kernel.balance import Instances
 from app.kernel.binding import local, loopback
 from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, VERSION, Remote, Resilience, remote
 from app.kernel.tokens import load_signer
@@ -79,7 +80,7 @@ class _Caller:
         settings = structs.replace(load({"SEGUE_DATA_DIR": str(folder)}), process="cli")
         signer = load_signer(settings)
         url = f"http://127.0.0.1:{port}"
-        self._stub = remote(CONTRACT, Remote("echo", [pool_for(url, folder)], signer, Resilience()))
+        self._stub = remote(CONTRACT, Remote("echo", Instances("echo", [pool_for(url, folder)]), signer, Resilience()))
         self._pool = urllib3.connection_from_url(url, maxsize=1, retries=False)
         self._body = msgspec.json.encode({"number": 1})
         self._headers = {

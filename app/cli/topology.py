@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.proxies import FIRST_PORT, PROXIES
 from app.cli.shared import SegueError, answer, as_json, settings, table
 from app.host import mailbox
 from app.host.places import HostError
@@ -35,6 +36,18 @@ def show(file: str | None, json_: bool) -> None:
     found = load_topology(file or settings().topology)
     rows = [[name, ", ".join(p.modules) or "-", ", ".join(p.urls) or "-"] for name, p in found.processes.items()]
     answer(json_, found, *table(rows, ["PROCESS", "MODULES", "URL"]))
+
+
+@topology.command()
+@click.argument("kind", type=click.Choice(tuple(PROXIES)))
+@click.argument("file", required=False)
+@click.option("--host", default="127.0.0.1", help="Where the proxy listens.")
+@click.option("--first-port", type=click.IntRange(1, 65000), default=FIRST_PORT, help="One per process from here.")
+def proxy(kind: str, file: str | None, host: str, first_port: int) -> None:
+    """Print the configuration of a proxy in front of the replicas of each process."""
+    loaded = settings()
+    found = load_topology(file or loaded.topology)
+    click.echo(PROXIES[kind](found, loaded.socket_dir, host=host, first_port=first_port), nl=False)
 
 
 @topology.command()

@@ -1,22 +1,23 @@
 """The door: says who a request is from, refuses what may not pass, and sends API requests to their module."""
 
-import secrets
+import time
 from collections.abc import Sequence
 
 import urllib3
 from flask import Blueprint, Flask, Response, g, request
-from urllib3.connectionpool import HTTPConnectionPool
 
 from app.kernel import auth, context
+from app.kernel.balance import Instance, Instances
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
 from app.kernel.people import People
-from app.kernel.routes import find_module
-from app.kernel.rpc import ACTOR, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
+from app.kernel.routes import Api, find_module
+from app.kernel.rpc import ACTOR, ATTEMPTS, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.settings import Settings
 
 REQUEST_BUDGET_S = 15.0
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
 
 # Headers that end at each hop (RFC 9110, section 7.6.1), and those that a client may not set for us.
 HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -140,25 +141,17 @@ def install_cors(app: Flask, origins: Sequence[str]) -> None:
         return response
 
 
-def proxy(module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool], signer: ServiceSigner) -> Blueprint:
-    """Pass a module's API on to the process that runs it, streaming both ways."""
+def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
+    """Pass a module's API on to a process that runs it, streaming both ways.
+
+    What was never sent, and what may be sent twice, goes to another instance when the first does not answer.
+    """
+    module = api.module
     bp = Blueprint(f"{module}_proxy", __name__, url_prefix="/api/v1")
 
     def forward(path: str = "") -> Response:
-        remaining = context.current().remaining_s() or REQUEST_BUDGET_S
-        try:
-            reply = secrets.choice(pools).urlopen(
-                request.method,
-                request.full_path.rstrip("?"),
-                body=request.get_data() or None,
-                headers=_forwarded_headers(module, signer, remaining),
-                timeout=urllib3.Timeout(connect=0.5, read=remaining),
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ServiceUnavailable(f"{module} is unavailable", module=module) from error
+        with instances.room():
+            reply = _ask(instances, signer, may_repeat=request.method in REPEATABLE or request.path in api.repeatable)
         headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in DROPPED_FROM_REPLY]
         response = Response(reply.stream(65536, decode_content=False), reply.status, headers)
         # closed, not handed back: behind a client that went away in the middle the rest must not be sent on for ever;
@@ -166,10 +159,40 @@ def proxy(module: str, prefixes: Sequence[str], pools: list[HTTPConnectionPool],
         response.call_on_close(reply.close)
         return response
 
-    for prefix in prefixes:
+    for prefix in api.prefixes:
         bp.add_url_rule(f"/{prefix}", f"root_{prefix}", forward, methods=METHODS)
         bp.add_url_rule(f"/{prefix}/<path:path>", f"below_{prefix}", forward, methods=METHODS)
     return bp
+
+
+def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> urllib3.BaseHTTPResponse:
+    """Send this request on and return the reply's beginning. Raises ServiceUnavailable."""
+    deadline = time.monotonic() + (context.current().remaining_s() or REQUEST_BUDGET_S)
+    body = request.get_data() or None
+    tried: list[Instance] = []
+    while True:
+        remaining = max(0.01, deadline - time.monotonic())
+        with instances.one(tried) as instance:
+            tried.append(instance)
+            try:
+                reply = instance.pool.urlopen(
+                    request.method,
+                    request.full_path.rstrip("?"),
+                    body=body,
+                    headers=_forwarded_headers(instances.module, signer, remaining),
+                    timeout=urllib3.Timeout(connect=0.5, read=remaining),
+                    preload_content=False,
+                    redirect=False,
+                    retries=False,
+                )
+            except urllib3.exceptions.HTTPError as error:
+                instance.failed()
+                is_unsent = isinstance(error, urllib3.exceptions.NewConnectionError)
+                if not (is_unsent or may_repeat) or len(tried) >= min(len(instances.all), ATTEMPTS):
+                    raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module) from error
+            else:
+                instance.answered()
+                return reply
 
 
 def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> dict[str, str]:

@@ -40,10 +40,14 @@ class Route:
 
 @dataclass
 class Api:
-    """The routes of one module. `prefixes` are the first path segments that the gateway sends to it."""
+    """The routes of one module. `prefixes` are the first path segments that the gateway sends to it.
+
+    `repeatable` are the paths whose POST may arrive twice and happens once: those of idempotent commands.
+    """
 
     module: str
     prefixes: tuple[str, ...]
+    repeatable: tuple[str, ...] = ()
     routes: list[Route] = field(default_factory=list)
 
     def route(

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import msgspec
 import pybreaker
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool
 
 from app.kernel import context, metrics
+from app.kernel.balance import Instance, Instances
 from app.kernel.binding import Problem, decode_arguments, encode_call, error_of, guard, problem_of
 from app.kernel.contract import (
     Contract,
@@ -51,6 +51,7 @@ class Resilience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: int = ATTEMPTS
     breaker_failures: int = 5
     breaker_reset_s: float = 5.0
+    concurrency: int = 6  # of a process's 8 threads, so that a part that hangs never holds them all
 
 
 class Breaker:
@@ -92,23 +93,26 @@ def _fail() -> None:
 class Remote:
     """The connection of this process to one module elsewhere."""
 
-    def __init__(
-        self, module: str, pools: list[HTTPConnectionPool], signer: ServiceSigner, resilience: Resilience
-    ) -> None:
+    def __init__(self, module: str, instances: Instances, signer: ServiceSigner, resilience: Resilience) -> None:
         self.module = module
-        self.pools = pools
+        self.instances = instances
         self.signer = signer
         self.resilience = resilience
         self.breaker = Breaker(module, resilience)
         self._problem = msgspec.json.Decoder(Problem)
 
     def call(self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+        with self.instances.room():
+            return self._call(method, decoder, body)
+
+    def _call(self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         ctx = context.current()
         remaining = ctx.remaining_s()
         deadline = time.monotonic() + (
             method.mark.timeout_s if remaining is None else min(remaining, method.mark.timeout_s)
         )
         attempts = self.resilience.attempts
+        tried: list[Instance] = []
         for attempt in range(1, attempts + 1):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -117,15 +121,15 @@ class Remote:
                 self._lost("refused")
                 raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module)
             try:
-                return self._attempt(method, decoder, body, ctx, left)
+                with self.instances.one(tried) as instance:
+                    tried.append(instance)
+                    return self._attempt(instance, method, decoder, body, ctx, left)
             except _Unsent as error:  # never reached the other side: safe to send again, whatever it is
-                self._lost("unsent")
-                self.breaker.failed()
+                self._failed(tried[-1], "unsent")
                 if attempt == attempts:
                     raise ServiceUnavailable(f"{self.module} is unavailable", module=self.module) from error
             except _Broken as error:
-                self._lost("broken")
-                self.breaker.failed()
+                self._failed(tried[-1], "broken")
                 if error.is_timeout and deadline - time.monotonic() <= 0.005:
                     raise DeadlineExceeded(f"no answer from {self.module} in time", module=self.module) from error
                 if attempt == attempts or not method.mark.is_idempotent:
@@ -135,12 +139,24 @@ class Remote:
             time.sleep(max(0.0, min(deadline - time.monotonic(), random.uniform(0.01, 0.05) * attempt)))
         raise AssertionError("unreachable")
 
+    def _failed(self, instance: Instance, reason: str) -> None:
+        """Leave an instance alone for a while; the module is away only when no instance is left."""
+        self._lost(reason)
+        instance.failed()
+        if not self.instances.has_healthy():
+            self.breaker.failed()
+
     def _attempt(
-        self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes, ctx: context.Context, left: float
+        self,
+        instance: Instance,
+        method: Method,
+        decoder: msgspec.json.Decoder[Any],
+        body: bytes,
+        ctx: context.Context,
+        left: float,
     ) -> Any:
-        pool = self.pools[0] if len(self.pools) == 1 else random.choice(self.pools)
         try:
-            reply = pool.urlopen(
+            reply = instance.pool.urlopen(
                 "POST",
                 f"/rpc/{self.module}/{method.name}",
                 body=body,
@@ -151,6 +167,7 @@ class Remote:
             )
             if reply.status == 200:
                 answer = decoder.decode(reply.data)
+                instance.answered()
                 self.breaker.succeeded()
                 return answer
             problem = self._problem.decode(reply.data)
@@ -164,6 +181,7 @@ class Remote:
             raise ContractMismatch(f"{self.module}.{method.name}: {error}") from error
         except msgspec.DecodeError as error:  # cut short inside its headers, an empty 200 looks fine until here
             raise _Broken(is_timeout=False) from error
+        instance.answered()
         self.breaker.succeeded()
         raise error_of(problem)
 

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
 from app.kernel import context
+from app.kernel.balance import Instances
 from app.kernel.contract import Unauthenticated, compile_contract
 from app.kernel.rpc import Dispatcher, Remote, Resilience, remote
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
@@ -28,10 +29,13 @@ class EchoServer:
     key: Ed25519PrivateKey
     bodies: list[bytes] = field(default_factory=list)
 
-    def bind(self, *, port: int = 0, signer: ServiceSigner | None = None, **resilience: Any) -> Any:
+    def bind(
+        self, *, port: int = 0, ports: tuple[int, ...] = (), signer: ServiceSigner | None = None, **resilience: Any
+    ) -> Any:
+        pools = [pool_for(f"http://127.0.0.1:{each}", Path("/")) for each in ports or (port or self.port,)]
         connection = Remote(
             "echo",
-            [pool_for(f"http://127.0.0.1:{port or self.port}", Path("/"))],
+            Instances("echo", pools, concurrency=resilience.get("concurrency", 0)),
             signer or ServiceSigner("caller", self.key),
             Resilience(**resilience),
         )

@@ -14,12 +14,20 @@ class FaultProxy:
         self.upstream = upstream
         self.mode, self.delay_s, self.limit = "pass", 0.0, 0
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
         self.listener.close()
+
+    def cut_off(self) -> None:
+        """Reset every connection there is, as a killed process does."""
+        for client in list(self.open):
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         while True:
@@ -31,6 +39,7 @@ class FaultProxy:
             threading.Thread(target=self._handle, args=(client,), daemon=True).start()
 
     def _handle(self, client: socket.socket) -> None:
+        self.open.add(client)
         with client, contextlib.suppress(OSError):
             if self.mode == "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -34,7 +34,11 @@ from app.kernel import context
 from app.kernel.contract import InvalidRequest, NotFound
 from app.kernel.routes import Api
 
-api = Api("listens", prefixes=("listens", "statistics", "feedback", "popular", "relays"))
+api = Api(
+    "listens",
+    prefixes=("listens", "statistics", "feedback", "popular", "relays"),
+    repeatable=("/api/v1/listens",),  # a listen that is there already is a duplicate
+)
 
 KINDS: tuple[Kind, ...] = ("recordings", "artists")
 ENTITIES: tuple[Entity, ...] = ("artists", "releases", "recordings")
