@@ -308,14 +308,15 @@ def _copy_rows(source: Any, target: Any, table: Table, keys: list[dict[str, Any]
         )
         old.copy_expert(wanted.as_string(old), rows)
         rows.seek(0)
-        new.execute(sql.SQL("create temporary table arrived (like {}) on commit drop").format(name))
-        new.copy_expert(sql.SQL("copy arrived ({}) from stdin").format(names).as_string(new), rows)
+        # a table like others: the modules' roles may not make temporary ones
+        new.execute(sql.SQL("create table move_arrived as select {} from {} with no data").format(names, name))
+        new.copy_expert(sql.SQL("copy move_arrived ({}) from stdin").format(names).as_string(new), rows)
         new.execute(
-            sql.SQL("insert into {} ({}) overriding system value select {} from arrived on conflict ({}) {}").format(
-                name, names, names, key, action
-            )
+            sql.SQL(
+                "insert into {} ({}) overriding system value select {} from move_arrived on conflict ({}) {}"
+            ).format(name, names, names, key, action)
         )
-        new.execute("drop table arrived")
+        new.execute("drop table move_arrived")
 
 
 def _names_of(table: Table, name: sql.Identifier) -> sql.Composed:
