@@ -38,6 +38,7 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
             last[scope, alias.kind, alias.from_key].append(alias)
     stamps.touch(session, {scope for scope, _, _ in last})
     if forgotten:
+        stamps.forget(session, forgotten)
         session.execute(text("delete from alias where scope = any(:scopes)"), {"scopes": list(forgotten)})
     stale = [{"scope": scope, "kind": kind, "key": key} for scope, kind, key in last]
     session.execute(
