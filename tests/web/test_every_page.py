@@ -137,6 +137,13 @@ def test_nothing_in_a_page_is_inline(site: Site) -> None:
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page), path
 
 
+def test_every_page_speaks_german_to_whoever_asks_for_it(site: Site) -> None:
+    for path in OPEN + OWN + ADMIN:
+        page = get(site, path, language="de-AT, de;q=0.9, en;q=0.5").data.decode()
+        assert '<html lang="de"' in page, path
+        assert "Zum Inhalt springen" in page, path
+
+
 def test_a_script_in_a_title_is_text(site: Site, visit: Visit) -> None:
     page = visit(site.listener)
     for path in ("/", "/history"):
@@ -163,9 +170,13 @@ def test_following_every_link_changes_nothing_and_never_fails(site: Site) -> Non
         assert counts(site) == before
 
 
-def get(site: Site, path: str, person: Person | None = None, *, compressed: bool = False) -> urllib3.BaseHTTPResponse:
+def get(
+    site: Site, path: str, person: Person | None = None, *, compressed: bool = False, language: str = ""
+) -> urllib3.BaseHTTPResponse:
     person = person or viewer(path, site)
     headers = {"Cookie": f"segue_access={person.token}"} if person else {}
+    if language:
+        headers["Accept-Language"] = language
     if compressed:
         headers["Accept-Encoding"] = "gzip"
     url = site.base_url + address(path, site)
