@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import urllib3
 from celery import Celery
 from msgspec import structs
@@ -17,6 +18,7 @@ from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from urllib3.connectionpool import HTTPConnectionPool
 
+from app import __version__
 from app.contracts.accounts import Accounts
 from app.contracts.catalog import Catalog
 from app.contracts.listens import Listens
@@ -214,6 +216,15 @@ def process_check(pools: list[HTTPConnectionPool]) -> health.Check:
     return check
 
 
+def version_at(pools: list[HTTPConnectionPool]) -> str:
+    """Return the version that a process says it is; "" where it doesn't answer."""
+    try:
+        reply = pools[0].request("GET", "/healthz", timeout=1.0, retries=False)
+        return str(msgspec.json.decode(reply.data).get("version", ""))
+    except (urllib3.exceptions.HTTPError, msgspec.DecodeError):
+        return ""
+
+
 class Runtime:
     """What a running process keeps: its container, its background work, and what it knows of the others' health."""
 
@@ -257,6 +268,7 @@ class Runtime:
                     "where": self.process if is_here else self.container.topology.owner(module),
                     "reason": reason,
                     "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                    "version": __version__ if is_here else version_at(self.container.pools(module)),
                 }
             )
         return [*parts, *background_health(self.container.settings)]

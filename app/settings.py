@@ -82,6 +82,28 @@ class Settings(Struct, frozen=True, kw_only=True):
         return host in {"127.0.0.1", "localhost", "[::1]"}
 
 
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return the settings in force as one may show them: secrets by name only, addresses without their passwords."""
+    document = msgspec.to_builtins(settings, enc_hook=str)
+    hidden = {"secret_values", "secret_files"}
+    folder = settings.data_dir / "secrets"
+    files = {f.name for f in folder.iterdir()} if folder.is_dir() else set()
+    names = files | set(settings.secret_values) | set(settings.secret_files)
+    visible = {name: _masked(value) for name, value in document.items() if name not in hidden}
+    return {**visible, "secrets": dict.fromkeys(sorted(names), "[masked]")}
+
+
+def _masked(value: Any) -> Any:
+    """Hide the password of an address."""
+    if isinstance(value, dict):
+        return {k: _masked(v) for k, v in value.items()}
+    if isinstance(value, str) and "@" in value and ":" in value.split("@", 1)[0].split("://", 1)[-1]:
+        scheme, _, rest = value.partition("://")
+        credentials, _, where = rest.rpartition("@")
+        return f"{scheme}://{credentials.split(':', 1)[0]}:[masked]@{where}"
+    return value
+
+
 PLAIN = {
     "SEGUE_TOPOLOGY": "topology",
     "SEGUE_PROCESS": "process",

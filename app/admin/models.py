@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import Meta, Struct
 
-from app.admin.page import go, must_prove, or_none, recorded, say
+from app.admin.page import go, must_prove, or_none, say
 from app.contracts.listens import Kind
 from app.contracts.services import Services
 from app.contracts.training import IllegalMove, Model, NothingToRollBackTo
@@ -69,8 +69,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         if prove := must_prove():
             return prove
         try:
-            with recorded(services, "model.promote", model_id, reason=form.reason):
-                model = services.training.promote(model_id, form.reason)
+            model = services.training.promote(model_id, form.reason)
             say(_("Model %(number)s serves %(kind)s from now on.", number=model.number, kind=_(model.kind)))
         except IllegalMove as error:
             say(said(error), tone="problem")
@@ -82,8 +81,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         if prove := must_prove():
             return prove
         try:
-            with recorded(services, "model.roll_back", form.kind, reason=form.reason):
-                model = services.training.roll_back(form.kind, form.reason)
+            model = services.training.roll_back(form.kind, form.reason)
             say(_("Model %(number)s serves %(kind)s again.", number=model.number, kind=_(model.kind)))
         except (NothingToRollBackTo, IllegalMove) as error:
             say(said(error), tone="problem")

@@ -1,15 +1,13 @@
 """What every administrator's page needs: the acts that are written down before they happen, and fresh sign-ins."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from flask import Response, g, make_response, redirect, request, url_for
 
-from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.auth import safe_next
-from app.kernel.contract import DeadlineExceeded, DomainError, ServiceUnavailable
+from app.kernel.contract import DeadlineExceeded, ServiceUnavailable
 from app.kernel.locales import N_
 
 T = TypeVar("T")
@@ -49,18 +47,3 @@ def must_prove() -> Response | None:
     if context.actor().is_fresh:
         return None
     return go(url_for("admin.prove", next=safe_next(request.form.get("back"), url_for("admin.overview"))))
-
-
-@contextlib.contextmanager
-def recorded(services: Services, act: str, subject: object = "", **details: Any) -> Iterator[None]:
-    """Write an act on another module into the audit trail before doing it, and that it failed where it does.
-
-    Where the trail can't be written the act does not happen.
-    """
-    services.accounts.record_act(act, str(subject), details or None)
-    try:
-        yield
-    except DomainError as error:
-        with contextlib.suppress(DomainError):
-            services.accounts.record_act(f"{act}.failed", str(subject), {"code": error.code})
-        raise

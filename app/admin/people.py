@@ -48,6 +48,12 @@ class DisableForm(Struct, frozen=True, forbid_unknown_fields=True):
     back: str = ""
 
 
+class RoleForm(Struct, frozen=True, forbid_unknown_fields=True):
+    is_admin: bool
+    name: Name
+    back: str = ""
+
+
 class PersonForm(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     back: str = ""
@@ -122,6 +128,21 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         except LastAdmin as error:
             say(said(error), tone="problem")
         return go(url_for("admin.users"))
+
+    @bp.post("/users/<uuid:listener_id>/role")
+    def set_role(listener_id: UUID) -> ResponseReturnValue:
+        form: RoleForm = parse_form(RoleForm)
+        if prove := must_prove():
+            return prove
+        try:
+            services.accounts.set_admin(listener_id, form.is_admin)
+            if form.is_admin:
+                say(_("%(name)s is an administrator now.", name=form.name))
+            else:
+                say(_("%(name)s is a listener like others now.", name=form.name))
+        except LastAdmin as error:
+            say(said(error), tone="problem")
+        return go(url_for("admin.users", q=form.name))
 
     @bp.post("/users/<uuid:listener_id>/reset")
     def reset_link(listener_id: UUID) -> ResponseReturnValue:

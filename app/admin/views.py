@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.admin import corrections, models, overview, people, runs
+from app.admin import corrections, data, experiments, explain, model, models, overview, people, runs, system
 from app.contracts.services import Services
 from app.kernel import context
 from app.kernel.contract import Forbidden, Unauthenticated
@@ -13,7 +13,7 @@ from app.settings import Settings
 def blueprint(services: Services, settings: Settings) -> Blueprint:
     """Return the dashboard; everything in it needs the role of an administrator."""
     bp = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates")
-    for area in (overview, runs, models, people, corrections):
+    for area in (overview, data, runs, models, model, experiments, system, people, explain, corrections):
         area.add_routes(bp, services, settings)
 
     @bp.before_request

@@ -14,7 +14,7 @@ from app.kernel import context
 from app.kernel.celery import broker_state, make_celery
 from app.kernel.contract import DomainError
 from app.kernel.transport import pool_for
-from app.settings import MODULE_NAMES, Settings
+from app.settings import MODULE_NAMES, Settings, shown
 from app.topology import GATEWAY, Topology
 from app.topology import load as load_topology
 
@@ -133,28 +133,8 @@ def config() -> None:
 @as_json
 def show_config(json_: bool) -> None:
     """Show the settings; secrets and passwords are masked."""
-    loaded = settings()
-    hidden = {"secret_values", "secret_files"}
-    document = {k: _masked(v) for k, v in msgspec.to_builtins(loaded, enc_hook=str).items() if k not in hidden}
-    document["secrets"] = dict.fromkeys(sorted(_secret_names(loaded)), "[masked]")
+    document = shown(settings())
     answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
-
-
-def _secret_names(loaded: Settings) -> set[str]:
-    folder = loaded.data_dir / "secrets"
-    files = {f.name for f in folder.iterdir()} if folder.is_dir() else set()
-    return files | set(loaded.secret_values) | set(loaded.secret_files)
-
-
-def _masked(value: Any) -> Any:
-    """Hide the password of an address."""
-    if isinstance(value, dict):
-        return {k: _masked(v) for k, v in value.items()}
-    if isinstance(value, str) and "@" in value and ":" in value.split("@", 1)[0].split("://", 1)[-1]:
-        scheme, _, rest = value.partition("://")
-        credentials, _, where = rest.rpartition("@")
-        return f"{scheme}://{credentials.split(':', 1)[0]}:[masked]@{where}"
-    return value
 
 
 @click.command()

@@ -1,8 +1,10 @@
 """What the commands share: the modules to call, answers as text or JSON, progress."""
 
 import contextlib
+import getpass
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -56,7 +58,9 @@ def table(rows: list[list[str]], header: list[str]) -> list[str]:
 def modules() -> Iterator[Container]:
     """Hand out the modules of the running system, called as Segue itself."""
     settings = load_settings()
-    with context.acting_as(context.SYSTEM):
+    trace_id, span_id = context.new_trace()
+    actor = replace(context.SYSTEM, name=f"command line ({getpass.getuser()})")
+    with context.use(context.Context(actor, trace_id=trace_id, span_id=span_id)):
         yield services_for(settings, load_topology(settings.topology), "cli")
 
 

@@ -97,6 +97,48 @@ def token(name: str, scopes: str, label: str, json_: bool) -> None:
 
 @users.command()
 @click.argument("name")
+@click.argument("role", type=click.Choice(("admin", "listener")))
+def role(name: str, role: str) -> None:
+    """Make somebody an administrator, or a listener like others."""
+    with modules() as services:
+        listener = services.accounts.find_listener(name)
+        services.accounts.set_admin(listener.listener_id, role == "admin")
+    click.echo(f"{listener.name}: {role}")
+
+
+@users.command()
+@click.argument("name")
+@click.argument("state", type=click.Choice(("barred", "admitted")))
+def bar(name: str, state: str) -> None:
+    """Bar somebody from signing in, or admit them again; their sessions end."""
+    with modules() as services:
+        listener = services.accounts.find_listener(name)
+        services.accounts.set_disabled(listener.listener_id, state == "barred")
+    click.echo(f"{listener.name}: {state}")
+
+
+@click.command()
+@click.option("-n", "limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@as_json
+def audit(limit: int, json_: bool) -> None:
+    """Print what administrators did, newest first."""
+    with modules() as services:
+        found = services.accounts.list_audit(None, limit)
+    rows = [
+        [
+            e.at.isoformat(timespec="seconds"),
+            e.actor,
+            e.act,
+            e.subject,
+            ", ".join(f"{k}={v}" for k, v in e.details.items()),
+        ]
+        for e in found
+    ]
+    answer(json_, {"entries": found}, *table(rows, ["WHEN", "WHO", "ACT", "ON", "DETAILS"]))
+
+
+@users.command()
+@click.argument("name")
 def reset(name: str) -> None:
     """Print a code that sets a new password, valid for 30 minutes, once."""
     with modules() as services:
@@ -115,4 +157,4 @@ def rotate() -> None:
         click.echo(", ".join(k.kid for k in services.accounts.rotate_keys().keys))
 
 
-COMMANDS = (users, keys)
+COMMANDS = (users, keys, audit)

@@ -317,6 +317,10 @@ class Accounts(Protocol):
     def set_disabled(self, listener_id: UUID, is_disabled: bool) -> Listener:
         """Bar or readmit a listener; their sessions end."""
 
+    @command(access=Access.ADMIN, idempotent=True)
+    def set_admin(self, listener_id: UUID, is_admin: bool) -> Listener:
+        """Make a listener an administrator, or no longer one; then their sessions end. Raises LastAdmin."""
+
     @command(access=Access.OWNER, idempotent=True)
     def delete_listener(self, listener_id: UUID) -> None:
         """Erase a person here and, through the feed, in every module. Raises LastAdmin."""

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from billiard.process import current_process  # type: ignore[import-untyped]
@@ -138,3 +139,41 @@ def broker_state(celery: Celery) -> tuple[str, str]:
     except Exception:  # each transport raises the errors of its own client
         return "down", "down"
     return "up", "up" if answers else "down"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker as it answers: what it does now, what it has taken in advance, how many it may do at once."""
+
+    name: str
+    pid: int
+    children: int
+    done: int
+    active: list[str]
+    reserved: list[str]
+
+
+def workers_and_queue(settings: Settings) -> tuple[list[WorkerState], int | None]:
+    """Return the workers that answer within about a second, and how many messages wait; None for an unknown number."""
+    celery = impatient(make_celery(settings))
+    if celery.conf.broker_url == NO_BROKER:
+        return [], None
+    try:
+        with celery.connection_for_read() as connection:
+            look = celery.control.inspect(timeout=0.7, connection=connection)
+            stats, active, reserved = look.stats() or {}, look.active() or {}, look.reserved() or {}
+            waiting = connection.default_channel.queue_declare(settings.queue, passive=True).message_count
+    except Exception:  # each transport raises the errors of its own client
+        return [], None
+    found = [
+        WorkerState(
+            name,
+            each.get("pid", 0),
+            len(each.get("pool", {}).get("processes", ())),
+            sum(each.get("total", {}).values()),
+            [f"{task['name']} {' '.join(map(str, task.get('args', ())))}".strip() for task in active.get(name, ())],
+            [task["name"] for task in reserved.get(name, ())],
+        )
+        for name, each in sorted(stats.items())
+    ]
+    return found, waiting

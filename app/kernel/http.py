@@ -37,9 +37,9 @@ def _view(route: Route, services: Any) -> Callable[..., Response]:
     return view
 
 
-def parse_query(form: type[msgspec.Struct]) -> Any:
-    """Check the query string against a struct. Raises InvalidRequest."""
-    return parse_pairs(form, dict(request.args.lists()))
+def parse_query(form: type[msgspec.Struct], *, many: tuple[str, ...] = ()) -> Any:
+    """Check the query string against a struct; the parameters in `many` are lists. Raises InvalidRequest."""
+    return parse_pairs(form, dict(request.args.lists()), many=many)
 
 
 def parse_form(form: type[msgspec.Struct], *, many: tuple[str, ...] = ()) -> Any:

@@ -140,15 +140,21 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
 
 def exposition(*, with_others: bool = False, extra: Iterable[Metric] = ()) -> bytes:
     """Return everything in Prometheus' text form; `with_others`, of the processes beside too."""
-    carrier.carry()
-    kept, given = REGISTRY, CollectorRegistry()
-    if folder := os.environ.get(FOLDER):
-        own = Path(folder)
-        beside = sorted(own.parent.glob(f"{PREFIX}*")) if with_others else []
-        kept = CollectorRegistry()
-        kept.register(Folders({each.name.removeprefix(PREFIX): each for each in [*beside, own]}))
+    kept, given = CollectorRegistry(), CollectorRegistry()
+    kept.register(Ready(collected(with_others=with_others)))
     given.register(Ready(extra))
     return generate_latest(kept) + generate_latest(given)
+
+
+def collected(*, with_others: bool = False) -> list[Metric]:
+    """Return the metrics as they stand, for pages that show them."""
+    carrier.carry()
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return list(REGISTRY.collect())
+    own = Path(folder)
+    beside = sorted(own.parent.glob(f"{PREFIX}*")) if with_others else []
+    return list(Folders({each.name.removeprefix(PREFIX): each for each in [*beside, own]}).collect())
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from app.web import (
     relays,
     session,
     statistics,
+    why,
 )
 
 OPEN_PAGES = (
@@ -60,6 +61,7 @@ AREAS = (
     installable,
     profile,
     design,
+    why,
 )
 PUBLIC = frozenset(f"web.{name}" for name in OPEN_PAGES.split())
 

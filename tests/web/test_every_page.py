@@ -9,7 +9,7 @@ import urllib3
 from sqlalchemy import text
 
 from app.contracts.identity import recording_key
-from app.kernel.context import acting_as
+from app.kernel.context import SYSTEM, acting_as
 from tests.support.people import Person
 from tests.web.conftest import HOSTILE, Site, Visit
 
@@ -58,13 +58,22 @@ OWN = (
     "/account/library",
     "/account/imports",
     "/account/players",
+    "/why",
     "/api/auth/?api_key=some-application&cb=https://example.org/back",
 )
 ADMIN = (
     "/admin/",
     "/admin/runs",
     "/admin/runs/{run}",
+    "/admin/runs/compare?run={run}",
     "/admin/models",
+    "/admin/models/{model}",
+    "/admin/data",
+    "/admin/data/{snapshot}",
+    "/admin/experiments",
+    "/admin/services",
+    "/admin/workers",
+    "/admin/settings",
     "/admin/users",
     "/admin/users/{person}/delete?name={name}",
     "/admin/audit",
@@ -74,7 +83,11 @@ ADMIN = (
 
 
 def address(page: str, site: Site) -> str:
+    with acting_as(SYSTEM):
+        made = site.stack.services.training.get_run(site.run_id)
     return page.format(
+        model=made.model_id,
+        snapshot=made.snapshot_id,
         artist=site.artist_key,
         recording=recording_key("Shore band 1", "Shore 1.1"),
         listened_at=quote(listened_at(site)) if "{listened_at}" in page else "",

@@ -101,6 +101,10 @@ class DisabledForm(Struct, frozen=True, forbid_unknown_fields=True):
     is_disabled: bool
 
 
+class RoleForm(Struct, frozen=True, forbid_unknown_fields=True):
+    is_admin: bool
+
+
 class InvitationForm(Struct, frozen=True, forbid_unknown_fields=True):
     is_admin: bool = False
 
@@ -298,6 +302,12 @@ def create_user(services: Services, *, body: UserForm) -> Listener:
 def disable_user(services: Services, *, listener_id: UUID, body: DisabledForm) -> Listener:
     """Bar or readmit an account; its sessions end."""
     return services.accounts.set_disabled(listener_id, body.is_disabled)
+
+
+@api.route("PUT", "/admin/users/<uuid:listener_id>/role", body=RoleForm, returns=Listener, access=Access.ADMIN)
+def set_role(services: Services, *, listener_id: UUID, body: RoleForm) -> Listener:
+    """Make an account an administrator's, or no longer."""
+    return services.accounts.set_admin(listener_id, body.is_admin)
 
 
 @api.route("DELETE", "/admin/users/<uuid:listener_id>", access=Access.ADMIN)

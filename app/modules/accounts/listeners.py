@@ -138,6 +138,7 @@ class Listeners(Part):
     def set_disabled(self, listener_id: UUID, is_disabled: bool) -> Listener:
         require_recent_login()
         with self.database.begin() as session:
+            before = read_listener(session, listener_id).is_disabled
             if is_disabled:
                 _keep_an_admin(session, without=listener_id)
             session.execute(
@@ -148,8 +149,24 @@ class Listeners(Part):
                 end_sessions(session, listener_id)
             listener = read_listener(session, listener_id)
             act = "listener.disable" if is_disabled else "listener.enable"
-            write_audit(session, self.clock(), act, subject_id=listener_id)
+            changed = {"before": before, "after": is_disabled}
+            write_audit(session, self.clock(), act, subject_id=listener_id, details=changed)
         return listener
+
+    def set_admin(self, listener_id: UUID, is_admin: bool) -> Listener:
+        require_recent_login()
+        with self.database.begin() as session:
+            before = read_listener(session, listener_id).is_admin
+            if not is_admin:
+                _keep_an_admin(session, without=listener_id)
+                end_sessions(session, listener_id)  # their tokens still say administrator
+            session.execute(
+                text("update listener set is_admin = :is_admin where listener_id = :id"),
+                {"id": listener_id, "is_admin": is_admin},
+            )
+            changed = {"before": before, "after": is_admin}
+            write_audit(session, self.clock(), "listener.role", subject_id=listener_id, details=changed)
+            return read_listener(session, listener_id)
 
     def delete_listener(self, listener_id: UUID) -> None:
         require_recent_login(listener_id)

@@ -11,6 +11,7 @@ from app.kernel import context
 from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
 from app.modules.training import gate, gauges, grid
+from app.modules.training.audited import AuditedTraining
 from app.modules.training.bell import bell
 from app.modules.training.erasures import note
 from app.modules.training.service import TrainingService
@@ -34,7 +35,8 @@ def build(w: Wiring) -> Wired:
 
     options = Options(gate.load(w.settings.gate_file), grid.load(w.settings.grid_file), w.settings.price_kwh)
     snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull, kept=w.settings.snapshots_kept)
-    service = TrainingService(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings), options)
+    service = AuditedTraining(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings), options)
+    service.accounts = w.services.accounts
     erasures = Follower("accounts", w.database, pull_erasures, note, _keep)
     return Wired(service, (erasures,), tick=Tending(service).tick)
 

@@ -7,7 +7,7 @@ async function follow(frame) {
   let failures = 0;
   let isLive = true;
   while (isLive && frame.isConnected && failures < MOST_FAILURES) {
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS * (failures + 1)));
+    await new Promise((resolve) => setTimeout(resolve, (Number(frame.dataset.every) || EVERY_MS) * (failures + 1)));
     if (document.hidden) continue;
     try {
       const reply = await fetch(frame.dataset.progress);
