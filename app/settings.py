@@ -43,7 +43,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     allow_private_hosts: tuple[str, ...] = ()  # names, addresses and networks that outgoing requests may reach
     rate_limits: bool = True
     pool_size: int = 4
-    storage_url: str = ""  # where snapshots and models are kept besides data_dir, as s3://bucket/folder
     gate_file: Path | None = None  # the rules that a new model must meet
     grid_file: Path | None = None  # grams of CO2 per kWh by the hour
     price_kwh: float = 0.30
@@ -115,7 +114,6 @@ PLAIN = {
     "SEGUE_ALLOW_PLAIN_HTTP": "allow_plain_http",
     "SEGUE_RATE_LIMITS": "rate_limits",
     "SEGUE_POOL_SIZE": "pool_size",
-    "SEGUE_STORAGE_URL": "storage_url",
     "SEGUE_GATE_FILE": "gate_file",
     "SEGUE_GRID_FILE": "grid_file",
     "SEGUE_PRICE_KWH": "price_kwh",

@@ -88,7 +88,12 @@ def show(snapshot_id: str, json_: bool) -> None:
     """Show a snapshot; the beginning of its id is enough."""
     with modules() as services:
         document = _snapshot(services.training.get_snapshot(snapshot_id))
-    answer(json_, document, *(f"{key}: {value}" for key, value in document.items()))
+        checks = services.training.data_checks(str(document["id"]))
+        drift = [each for each in services.training.drift(1000) if each.snapshot_id == document["id"]]
+    lines = [f"{key}: {value}" for key, value in document.items()]
+    lines += [f"check {each.name}: {each.level}: {each.message}" for each in checks]
+    lines += [f"drift of {each.feature}: {each.psi:.3f} (limit {each.limit:.3f}, n {each.n})" for each in drift]
+    answer(json_, {**document, "checks": checks, "drift": drift}, *lines)
 
 
 @snapshots.command()

@@ -16,12 +16,13 @@ KINDS = click.Choice(("recordings", "artists"))
 @click.command()
 @click.argument("kind", type=KINDS)
 @click.option("--snapshot", help="Train on a kept snapshot instead of a new one.")
+@click.option("--search", type=click.IntRange(0, 200), default=0, help="Try so many sets of parameters first.")
 @click.option("--wait", is_flag=True, help="Wait for the end, with progress; Ctrl-C cancels the run.")
 @as_json
-def train(kind: Kind, snapshot: str | None, wait: bool, json_: bool) -> None:
+def train(kind: Kind, snapshot: str | None, search: int, wait: bool, json_: bool) -> None:
     """Train a model through Celery, never in this process."""
     with modules() as services:
-        run = services.training.start_run(kind, snapshot)
+        run = services.training.start_run(kind, snapshot, None, search)
         if wait:
             run = wait_for(services, run)
     model = str(run.model_id) if run.model_id else None
@@ -173,6 +174,60 @@ def _run(run: Run) -> dict[str, object]:
         "snapshot": run.snapshot_id,
         "parameters": run.parameters,
     }
+
+
+@runs.command("schedule")
+@click.argument("kind", type=KINDS, required=False)
+@click.option("--on/--off", "is_enabled", default=None, help="Train without being asked, or don't.")
+@click.option("--nightly", metavar="HH:MM", help="At this time of the day, UTC; 'never' for not at all.")
+@click.option(
+    "--new", "new_share", type=float, help="When so much is new, as a share of what was trained on; 0: never."
+)
+@click.option("--drift/--no-drift", "on_drift", default=None, help="When what is played has drifted.")
+@click.option("--low-carbon/--any-hour", "prefers_low_carbon", default=None, help="Prefer hours of low grid intensity.")
+@as_json
+def schedule(
+    kind: Kind | None,
+    is_enabled: bool | None,
+    nightly: str | None,
+    new_share: float | None,
+    on_drift: bool | None,
+    prefers_low_carbon: bool | None,
+    json_: bool,
+) -> None:
+    """Show when models are trained without being asked; with a kind and options, change it."""
+    with modules() as services:
+        known = {each.kind: each for each in services.training.list_schedules()}
+        changes = (is_enabled, nightly, new_share, on_drift, prefers_low_carbon)
+        if kind is not None and any(value is not None for value in changes):
+            old = known[kind]
+            known[kind] = services.training.set_schedule(
+                kind,
+                is_enabled=old.is_enabled if is_enabled is None else is_enabled,
+                nightly_minute=old.nightly_minute if nightly is None else _minute(nightly),
+                new_share=old.new_share if new_share is None else (new_share or None),
+                on_drift=old.on_drift if on_drift is None else on_drift,
+                prefers_low_carbon=old.prefers_low_carbon if prefers_low_carbon is None else prefers_low_carbon,
+            )
+    shown = [known[kind]] if kind is not None else list(known.values())
+    lines = [
+        f"{s.kind}: {'on' if s.is_enabled else 'off'}, nightly "
+        + (f"{s.nightly_minute // 60:02d}:{s.nightly_minute % 60:02d} UTC" if s.nightly_minute is not None else "never")
+        + f", when {s.new_share or 0:.0%} is new, {'on drift' if s.on_drift else 'not on drift'}"
+        + (", in hours of low grid intensity" if s.prefers_low_carbon else "")
+        + (f"; last: {s.decision}" if s.decision else "")
+        for s in shown
+    ]
+    answer(json_, {"schedules": shown}, *lines)
+
+
+def _minute(said: str) -> int | None:
+    if said == "never":
+        return None
+    hour, _, minute = said.partition(":")
+    if not (hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):
+        raise SegueError("--nightly takes a time as 03:00, or never")
+    return int(hour) * 60 + int(minute)
 
 
 COMMANDS = (train, runs)

@@ -8,6 +8,7 @@ from app.settings import Settings
 
 RUN = "training.run"
 REAP = "training.reap"
+SCHEDULE = "training.schedule"
 EXPIRES_S = 60
 
 

@@ -1,8 +1,8 @@
 """From a snapshot to an artefact: the matrix, the fit, what the model is worth. Nothing here knows the database."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -178,6 +178,28 @@ def _judged(
     measured = figures(subjects, held)
     checkpoint.write("figures", measured)
     return measured
+
+
+def scorer_of_parameters(plays: Plays, kind: Kind, progress: Progress) -> Callable[[dict[str, Any]], float]:
+    """Return what a search maximises: the NDCG on listening before that which the run itself is judged on."""
+    from threadpoolctl import threadpool_limits
+
+    from app.ml.offline import answer
+    from app.modules.training.splitting import held_out
+
+    cut = held_out(plays, kind, seed=0).cut
+    before = plays if cut is None else replace(plays, listens=plays.listens[plays.listens[:, 1] < cut])
+    # without times, other items are hidden than those that the run is judged on
+    held = held_out(before, kind, seed=0 if cut is not None else 1)
+    has_crowd = len(plays.people) >= CROWD or not len(plays.listens)
+
+    def value(parameters: dict[str, Any]) -> float:
+        with threadpool_limits(1):
+            model = _made("blend" if has_crowd else "item-item", parameters).fit(held.train, progress)
+            values = answer(model.scorer_, held).by_listener["ndcg"]
+        return round(float(values.mean()), 9) if len(values) else 0.0
+
+    return value
 
 
 def _choose(model: "Blend | ItemItem", held: "Held", checkpoint: Checkpoint, progress: Progress) -> None:

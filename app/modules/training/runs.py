@@ -174,7 +174,8 @@ def reap(session: Session) -> tuple[list[UUID], list[UUID]]:
         text(
             """
             update run set rung_at = now()
-            where state = 'queued' and coalesce(rung_at, created_at) < now() - make_interval(secs => :unheard)
+            where state = 'queued' and parent_run_id is null
+              and coalesce(rung_at, created_at) < now() - make_interval(secs => :unheard)
             returning run_id
             """
         ),
@@ -239,6 +240,12 @@ def same(session: Session, run: Run, snapshot_id: str, code: str) -> Run | None:
         },
     ).one_or_none()
     return to_run(row) if row is not None else None
+
+
+def note_parameters(session: Session, run: Run, parameters: dict[str, Any]) -> Run:
+    """Note what a search found; the run goes on with it, also after a kill."""
+    _note(session, run, "parameters", parameters)
+    return get(session, run.run_id)
 
 
 def note_record(session: Session, run: Run, record: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,8 @@ from app.kernel.db import Database
 from app.modules.training import artefacts, evidence, experiments, fitting, registry, runs, schedules
 from app.modules.training.erasures import Erasures
 from app.modules.training.runner import Runner
+from app.modules.training.search import MOST as MOST_TRIALS
+from app.modules.training.search import check_installed
 from app.modules.training.snapshots import Snapshots
 from app.modules.training.steps import Options, Steps
 
@@ -87,9 +90,12 @@ class TrainingService:
     def start_run(
         self, kind: Kind, snapshot_id: str | None = None, parameters: dict[str, Any] | None = None, search: int = 0
     ) -> Run:
-        if search:
-            raise NotAvailableYet
         checked = fitting.checked_parameters(parameters or {})
+        if search:
+            if not 1 <= search <= MOST_TRIALS:
+                raise InvalidRequest(f"search is a whole number from 1 to {MOST_TRIALS}")
+            check_installed()
+            checked["search"] = search
         snapshot = self.snapshots.get(snapshot_id) if snapshot_id is not None else None
         self._refuse_nothing(kind, snapshot)
         return self._queue(kind, snapshot.snapshot_id if snapshot else None, checked)
@@ -303,6 +309,30 @@ class TrainingService:
 
     def has_traces(self, pseudonym: UUID) -> bool:
         return self.erasures.has_traces(pseudonym)
+
+    def follow_schedules(self, now: datetime | None = None) -> None:
+        """Start the runs that schedules call for; what the worker's beat calls every minute."""
+        now = now or datetime.now(UTC)
+        for schedule in self.list_schedules():
+            with self.database.begin() as session:
+                standing = schedules.standing(session, schedule.kind)
+            if schedule.is_enabled and standing.has_champion:
+                self._refresh(now)
+                with self.database.begin() as session:
+                    standing = schedules.standing(session, schedule.kind)
+            cause, why = schedules.due(schedule, standing, self.runner.steps.options.grid, now)
+            if cause is not None:
+                self._queue(schedule.kind, None, {}, cause=cause)
+            with self.database.begin() as session:
+                schedules.decided(session, schedule.kind, why)
+
+    def _refresh(self, now: datetime) -> None:
+        """Take a snapshot where the newest is an hour old and there is more by now; drift is seen with it."""
+        newest = next(iter(self.snapshots.list()), None)
+        if newest is None or now - newest.created_at < schedules.WAIT or not self.snapshots.has_more_than(newest):
+            return
+        taken = self.snapshots.create()
+        self.runner.steps.check(taken.snapshot_id)
 
     def run(self, run_id: UUID) -> None:
         """Advance a run to its end; what the worker's task calls."""

@@ -197,6 +197,13 @@ class Snapshots:
             rows = session.execute(text("select * from snapshot order by created_at desc, snapshot_id")).all()
         return [_snapshot(row) for row in rows]
 
+    def before(self, snapshot_id: str) -> Snapshot | None:
+        """Return the snapshot that was taken before one and is still there, None where there is none."""
+        listed = self.list()
+        places = [place for place, each in enumerate(listed) if each.snapshot_id == snapshot_id]
+        older = listed[places[0] + 1 :] if places else listed
+        return next(iter(older), None)
+
     def get(self, beginning: str) -> Snapshot:
         """Return the one snapshot whose id begins so. Raises SnapshotNotFound."""
         if not BEGINNING.fullmatch(beginning):

@@ -6,19 +6,21 @@ measured in a checkpoint, the model under the hash of its bytes. The last step i
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from app.contracts.training import Model, NotReproducible, Run
+from app.contracts.training import ChecksFailed, DataCheck, Model, NotReproducible, Run
 from app.kernel.db import Database
-from app.modules.training import evidence, fitting, gate, registry, runs
+from app.modules.training import checks, evidence, fitting, gate, registry, runs, search
 from app.modules.training.checkpoint import Checkpoint
 from app.modules.training.energy import Meter
 from app.modules.training.grid import Grid
 from app.modules.training.heart import Stopped
+from app.modules.training.plays import Plays
 from app.modules.training.record import record
-from app.modules.training.snapshot_files import hash_of
+from app.modules.training.snapshot_files import Damaged, hash_of
 from app.modules.training.snapshots import Progress, Snapshots
 
 
@@ -59,7 +61,11 @@ class Steps:
             self._end_without_work(run, known)
             return
         progress(0.1, "reading the snapshot")
-        plays = self.snapshots.read(self.snapshots.current(snapshot_id))
+        current = self.snapshots.current(snapshot_id)
+        plays = self.snapshots.read(current)
+        if stopped := [each for each in self.check(current, plays) if each.level == "stop"]:
+            raise ChecksFailed("; ".join(f"{each.name}: {each.message}" for each in stopped))
+        run = self._searched(run, snapshot_id, plays, progress)
         checkpoint = self._checkpoint(run, snapshot_id, noted)
         fitted = fitting.fit(
             plays,
@@ -84,6 +90,40 @@ class Steps:
         with self.database.begin() as session:
             runs.note_snapshot(session, run, taken)
         return taken
+
+    def check(self, snapshot_id: str, plays: Plays | None = None) -> list[DataCheck]:
+        """Look at the data, and how it drifted, once for each snapshot."""
+        with self.database.begin() as session:
+            found = evidence.data_checks(session, snapshot_id)
+        if not found:
+            plays = plays or self.snapshots.read(snapshot_id)
+            older = self.snapshots.before(snapshot_id)
+            try:
+                before = self.snapshots.read(older.snapshot_id) if older else None
+            except Damaged:
+                before = None
+            found = checks.check(plays, before, datetime.now(UTC))
+            moved = checks.drift(snapshot_id, plays, older.snapshot_id, before) if older and before else []
+            with self.database.begin() as session:
+                evidence.store_checks(session, snapshot_id, found)
+                evidence.store_drift(session, moved)
+        return found
+
+    def _searched(self, run: Run, snapshot_id: str, plays: Plays, progress: Progress) -> Run:
+        """Return the run with the parameters that its search found; without a search, as it is."""
+        count = int(run.parameters.get("search", 0))
+        if not count:
+            return run
+        best = search.search(
+            self.database,
+            run,
+            snapshot_id,
+            count,
+            fitting.scorer_of_parameters(plays, run.kind, lambda _fraction, step: progress(0.12, f"search: {step}")),
+            lambda fraction, step: progress(0.1 + 0.05 * fraction, step),
+        )
+        with self.database.begin() as session:
+            return runs.note_parameters(session, run, best)
 
     def _checkpoint(self, run: Run, snapshot_id: str, noted: dict[str, Any]) -> Checkpoint:
         inputs = hash_of({"snapshot": snapshot_id, "kind": run.kind, "parameters": run.parameters, **noted})

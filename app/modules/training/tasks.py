@@ -7,10 +7,11 @@ from celery import Celery
 from celery.signals import worker_ready
 
 from app.kernel import context
-from app.modules.training.bell import REAP, RUN
+from app.modules.training.bell import REAP, RUN, SCHEDULE
 from app.modules.training.service import TrainingService
 
 REAP_EVERY_S = 5.0
+SCHEDULE_EVERY_S = 60.0
 
 
 def register(celery: Celery, service: TrainingService) -> None:
@@ -26,10 +27,16 @@ def register(celery: Celery, service: TrainingService) -> None:
         with context.acting_as(context.SYSTEM):
             service.reap()
 
+    @celery.task(name=SCHEDULE)  # type: ignore[untyped-decorator]
+    def follow_schedules() -> None:
+        with context.acting_as(context.SYSTEM):
+            service.follow_schedules()
+
     # a reaping that comes late is no use: the next one does its work
     celery.conf.beat_schedule = {
         **celery.conf.beat_schedule,
         "reap": {"task": REAP, "schedule": REAP_EVERY_S, "options": {"expires": REAP_EVERY_S}},
+        "schedule": {"task": SCHEDULE, "schedule": SCHEDULE_EVERY_S, "options": {"expires": SCHEDULE_EVERY_S}},
     }
 
     def ring_at_start(**_: Any) -> None:
