@@ -10,10 +10,10 @@ from app.contracts.listens import Kind
 from app.kernel.contract import Access, DomainError, command, query
 
 
-class Because(Struct, frozen=True):
+class Because(Struct, frozen=True, omit_defaults=True):
     """One of the listener's own items that spoke for a recommendation, with its share of all that did (0 to 1).
 
-    `plays` are how often they played it, with what they were counted for before.
+    `plays` are how often they played it, on shelves and radios only: the form of `recommend` is fixed.
     """
 
     key: UUID

@@ -121,7 +121,8 @@ class RecommendationsService:
         found = []
         for row, key in enumerate(chosen):
             because, other = personal.because(spoke[row], folded.own, names)
-            found.append(structs.replace(_plain(names[key], candidates[key][1]), because=because, other=other))
+            fixed = [structs.replace(each, plays=0) for each in because]
+            found.append(structs.replace(_plain(names[key], candidates[key][1]), because=fixed, other=other))
         return found
 
     def _popular(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from math import log1p
 from uuid import UUID
 
+from msgspec import structs
+
 from app.contracts.listens import Kind
 from app.contracts.recommendations import Because, Recommendation, Recommendations
 from app.kernel.db import Database
@@ -89,5 +91,5 @@ def _popular(database: Database, of: Listener, kind: Kind, unwanted: set[UUID]) 
 
 def _plain(found: Candidate) -> Recommendation:
     pick = pick_of(found)
-    because: list[Because] = pick.because
+    because: list[Because] = [structs.replace(each, plays=0) for each in pick.because]
     return Recommendation(pick.key, pick.title, pick.artist, pick.artist_key, pick.score, because, pick.other)
