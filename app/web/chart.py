@@ -22,6 +22,8 @@ class Bar:
     plays: int
     has_tick: bool  # whether the label fits below the axis
     is_extra: bool  # whether it only fits in a wide window
+    before: int | None = None  # the plays of the span before at this place
+    before_y: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Chart:
     lines: list[Line]
     total: int
     busiest: Bar | None
+    has_before: bool = False
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -43,15 +46,17 @@ class Chart:
     floor: int = HEIGHT - BOTTOM
 
 
-def bar_chart(buckets: Sequence[Bucket], zone: tzinfo) -> Chart:
-    """Return the chart of a series of buckets, oldest first; empty where there are none."""
-    top = nice_ceiling(max((b.plays for b in buckets), default=0))
+def bar_chart(buckets: Sequence[Bucket], zone: tzinfo, earlier: Sequence[Bucket] = ()) -> Chart:
+    """Return the chart of a series of buckets, oldest first, with the span before it over it, place by place."""
+    earlier = earlier[: len(buckets)]
+    top = nice_ceiling(max((b.plays for b in (*buckets, *earlier)), default=0))
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     step = inner_width / max(len(buckets), 1)
     every = -(-len(buckets) // MAX_LABELS) or 1
     bars = []
     for place, bucket in enumerate(buckets):
         height = inner_height * bucket.plays / top
+        before = earlier[place].plays if place < len(earlier) else None
         bars.append(
             Bar(
                 x=round(LEFT + place * step + step * 0.12, 2),
@@ -62,11 +67,50 @@ def bar_chart(buckets: Sequence[Bucket], zone: tzinfo) -> Chart:
                 plays=bucket.plays,
                 has_tick=place % every == every // 2,
                 is_extra=place // every % 2 == 1,
+                before=before,
+                before_y=round(TOP + inner_height * (1 - (before or 0) / top), 2),
             )
         )
     lines = [Line(round(TOP + inner_height * (1 - share), 2), short(round(top * share))) for share in (0, 0.5, 1)]
     busiest = max(bars, key=lambda b: b.plays, default=None)
-    return Chart(bars, lines, sum(b.plays for b in buckets), busiest if busiest and busiest.plays else None)
+    total = sum(b.plays for b in buckets)
+    return Chart(bars, lines, total, busiest if busiest and busiest.plays else None, any(b.plays for b in earlier))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    x: int
+    y: int
+    level: int  # 0 to 5
+    plays: int
+    hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Weekdays as this locale orders them, each with its 24 hours."""
+
+    rows: list[tuple[str, list[Cell]]]
+    busiest: tuple[str, int, int] | None  # weekday, hour, plays
+    total: int
+
+
+CELL, LEVELS = 24, 5
+
+
+def heat_map(pattern: Sequence[Sequence[int]]) -> HeatMap:
+    most = max(map(max, pattern))
+    rows, busiest = [], None
+    for place in range(7):
+        day = (locales.first_weekday() + place) % 7
+        cells = [
+            Cell(hour * CELL, place * CELL, -(-plays * LEVELS // most) if most else 0, plays, hour)
+            for hour, plays in enumerate(pattern[day])
+        ]
+        rows.append((locales.weekday(day, "abbreviated"), cells))
+        if most and most in pattern[day] and busiest is None:
+            busiest = (locales.weekday(day), pattern[day].index(most), most)
+    return HeatMap(rows, busiest, sum(map(sum, pattern)))
 
 
 def short(value: int) -> str:

@@ -84,6 +84,11 @@ def moment_of(moment: datetime) -> str:
     return locales.moment(look.local(moment))
 
 
+def local_day(moment: datetime) -> str:
+    """Return the day of a moment where the person is, in short."""
+    return locales.day(look.local(moment))
+
+
 def ago(moment: datetime) -> str:
     return look.ago(moment, datetime.now(UTC), look.look().zone)
 
@@ -115,6 +120,8 @@ FILTERS = {
     "number": locales.number,
     "percent": locales.percent,
     "plural": locales.plural,
+    "date": locales.day,
+    "localday": local_day,
     "day": day_of,
     "clock": time_of,
     "moment": moment_of,

@@ -1,77 +1,80 @@
-"""What a person played most, and when, in a range."""
+"""What a person played most, and when, in a span of time beside the one before."""
 
-from datetime import date, datetime, time, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal, get_args
+from typing import get_args
 
 from flask import Blueprint
-from msgspec import Meta, Struct
 
-from app.contracts.listens import InvalidRange, Range
 from app.contracts.services import Services
-from app.contracts.statistics import Entity
-from app.kernel.contract import InvalidRequest
+from app.contracts.statistics import Entity, Overview, RankedPage
+from app.kernel.contract import NotFound
 from app.kernel.http import parse_query
+from app.kernel.locales import N_
 from app.settings import Settings
-from app.web import look
-from app.web.chart import bar_chart
+from app.web import look, spans
+from app.web.chart import bar_chart, heat_map
 from app.web.page import Answer, me, render
-from app.web.parts import Part, gather
+from app.web.parts import gather
+from app.web.spans import RangeQuery
 
-TOP = 10
-RANGES: dict[Range, str] = {
-    "this_week": "This week",
-    "this_month": "This month",
-    "this_year": "This year",
-    "week": "Last week",
-    "month": "Last month",
-    "year": "Last year",
-    "all_time": "All time",
-}
+TOP, PAGE = 10, 50
 ENTITIES: tuple[Entity, ...] = get_args(Entity)
-Day = Annotated[str, Meta(max_length=10)]
-
-
-class StatisticsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
-    range: Range | Literal[""] = "all_time"
-    start: Day = ""
-    end: Day = ""
+HEADS: dict[Entity, str] = {
+    "artists": N_("Top artists"),
+    "recordings": N_("Top recordings"),
+    "releases": N_("Top releases"),
+}
 
 
 def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.get("/statistics")
     def statistics() -> Answer:
-        query: StatisticsQuery = parse_query(StatisticsQuery)
-        span: dict[str, Any] = {
-            "range": query.range or "all_time",
-            "start": moment(query.start, "from"),
-            "end": moment(query.end, "to", days=1),
-            "timezone": look.look().timezone,
-        }
-        try:
-            activity, *tops = gather(
-                partial(services.listens.activity, me(), **span),
-                *(partial(services.listens.top, me(), entity, **span, limit=TOP) for entity in ENTITIES),
-            )
-        except InvalidRange as error:
-            return render("web/statistics.html", query=query, ranges=RANGES, trouble=error.message), 422
-        chart = Part(bar_chart(activity.value.buckets, look.look().zone)) if activity else activity
+        shown = spans.chosen(parse_query(RangeQuery))
+        figures, *tops = gather(
+            partial(services.listens.overview, me(), shown.span, shown.before, look.look().timezone),
+            *(partial(services.listens.ranked, me(), of, shown.span, shown.before, TOP) for of in HEADS),
+        )
+        drawn = charts(figures.value) if figures else None
         return render(
             "web/statistics.html",
-            query=query,
-            ranges=RANGES,
-            trouble="",
-            chart=chart,
-            tops=dict(zip(ENTITIES, tops, strict=True)),
-            has_span=bool(query.start or query.end),
+            shown=shown,
+            words=spans.WORDS,
+            compared_with=spans.label_before(shown),
+            figures=figures,
+            drawn=drawn,
+            tops=dict(zip(HEADS, tops, strict=True)),
+            heads=HEADS,
+        )
+
+    @bp.get("/statistics/<entity>")
+    def ranked(entity: Entity) -> Answer:
+        if entity not in ENTITIES:
+            raise NotFound("there are top lists of artists, releases and recordings")
+        query: RangeQuery = parse_query(RangeQuery)
+        shown = spans.chosen(query)
+        offset = (query.page - 1) * PAGE
+        [top] = gather(partial(services.listens.ranked, me(), entity, shown.span, shown.before, PAGE, offset))
+        return render(
+            "web/ranked.html",
+            shown=shown,
+            words=spans.WORDS,
+            compared_with=spans.label_before(shown),
+            entity=entity,
+            heads=HEADS,
+            top=top,
+            page=query.page,
+            pages=pages_of(top.value) if top else 1,
         )
 
 
-def moment(day: str, name: str, *, days: int = 0) -> datetime | None:
-    """Return the beginning of a day where the person is, `days` later. Raises InvalidRequest."""
-    if not day:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), look.look().zone)
-    except (ValueError, OverflowError):
-        raise InvalidRequest(f"{name}: write the day as 2026-01-31") from None
+def charts(figures: Overview) -> dict[str, object]:
+    zone = look.look().zone
+    return {
+        "activity": bar_chart(figures.activity, zone, figures.activity_before),
+        "discovered": bar_chart(figures.discovered, zone),
+        "pattern": heat_map(figures.pattern),
+    }
+
+
+def pages_of(top: RankedPage) -> int:
+    return max(1, min(1000, -(-top.total // PAGE)))

@@ -10,6 +10,7 @@ from app.kernel.contract import Unauthenticated
 from app.settings import Settings
 from app.web import (
     account,
+    compare,
     compression,
     consent,
     corrections,
@@ -21,6 +22,7 @@ from app.web import (
     home,
     imports,
     installable,
+    items,
     library,
     listen_edit,
     look,
@@ -34,6 +36,7 @@ from app.web import (
     session,
     statistics,
     why,
+    year,
 )
 
 OPEN_PAGES = (
@@ -50,6 +53,9 @@ AREAS = (
     corrections,
     playlists,
     statistics,
+    items,
+    year,
+    compare,
     account,
     imports,
     library,
