@@ -3,11 +3,15 @@
 import json
 import os
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import urllib3
 from playwright.sync_api import CDPSession, Page, expect
 
+from app.contracts.listens import NewListen
+from app.kernel.context import acting_as
+from tests.support.people import new_person
 from tests.web.conftest import Site, Visit
 from tests.web.test_every_page import ADMIN, OPEN, OWN, get
 
@@ -22,7 +26,11 @@ CPU_SLOWDOWN = 4
 
 @pytest.mark.browser
 def test_what_was_seen_is_read_offline_and_goes_with_the_session(site: Site, visit: Visit) -> None:
-    page = visit(site.listener, may_miss=True)
+    person = new_person(site.stack.services)  # whose session ends here
+    with acting_as(person.actor):
+        listen = NewListen(datetime.now(UTC) - timedelta(minutes=5), "Ada", "Song")
+        site.stack.services.listens.submit(person.listener_id, [listen])
+    page = visit(person, may_miss=True)
     page.goto("/")
     page.evaluate("navigator.serviceWorker.ready.then((it) => it.active)")
     page.wait_for_function("navigator.serviceWorker.controller !== null")
@@ -35,7 +43,7 @@ def test_what_was_seen_is_read_offline_and_goes_with_the_session(site: Site, vis
     expect(page.get_by_text("No connection. This is what you saw last.")).to_be_visible()
     page.goto("/playlists")
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
-    assert site.listener.name not in page.content()
+    assert person.name not in page.content()
     page.context.set_offline(False)
     page.goto("/history")
     page.get_by_role("button", name="Sign out").click()

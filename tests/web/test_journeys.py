@@ -84,6 +84,7 @@ def test_from_the_first_visit_to_the_first_recommendation(by_keyboard: bool, sit
     work(site)
     expect(page.get_by_text("Taken: 30 listens")).to_be_visible()
     hands.press(page.get_by_role("link", name="For you"))
+    page.wait_for_url("**/")
 
     def is_there() -> bool:
         page.reload()
