@@ -20,12 +20,14 @@ from starlette.exceptions import HTTPException
 
 from app import __version__
 from app.composition import (
+    Callers,
     Container,
     Runtime,
     api_of,
     as_process,
     contract_of,
     database_check,
+    front_verifier_of,
     modules_by_prefix,
     verifier_of,
 )
@@ -79,12 +81,16 @@ def create_asgi_app(process: str, settings: Settings | None = None) -> FastAPI:
     mount = Mount(app, headers)
     for module in container.hosted:
         dispatcher = Dispatcher(
-            contract_of(module), container.wire(module).service, verifier, people.actor_of_access_token
+            contract_of(module),
+            container.wire(module).service,
+            verifier,
+            people.actor_of_access_token,
+            Callers(container.topology, module).of,
         )
         mount.add(f"/rpc/{module}/{{name}}", "POST", call_of(dispatcher), max_bytes=MAX_CALL_BYTES)
         for route in api_of(module).routes:
             path = "/api/v1" + PARAMETER.sub(_parameter, route.path)
-            mount.add(path, route.method, _handle(route, container, verifier, people))
+            mount.add(path, route.method, _handle(route, container, front_verifier_of(container), people))
     own = {module: database_check(container, module) for module in container.hosted}
     mount.add("/healthz", "GET", lambda *_: _json({"process": process, "version": __version__}))
     mount.add("/readyz", "GET", lambda *_: _json(*health.readiness(process, __version__, own)))

@@ -4,6 +4,7 @@ The only file that knows every module. Nothing here runs at import; each step is
 """
 
 import contextlib
+import functools
 import importlib
 import threading
 import time
@@ -19,6 +20,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from urllib3.connectionpool import HTTPConnectionPool
 
 from app import __version__
+from app.contracts import callers
 from app.contracts.accounts import Accounts
 from app.contracts.catalog import Catalog
 from app.contracts.listens import Listens
@@ -37,10 +39,10 @@ from app.kernel.module import Wired, Wiring
 from app.kernel.routes import Api
 from app.kernel.rpc import Remote, Resilience, remote
 from app.kernel.tokens import ServiceVerifier, load_signer, load_verifier
-from app.kernel.transport import pool_for
+from app.kernel.transport import Identity, pool_for
 from app.settings import Settings
 from app.settings import load as load_settings
-from app.topology import GATEWAY, Topology
+from app.topology import FRONTS, GATEWAY, Topology
 from app.topology import load as load_topology
 
 MODULES: dict[str, type] = {
@@ -64,6 +66,7 @@ WORKER_MODULES = ("training", "listens")
 OTHER_PROCESSES = ("worker", "cli")
 
 
+@functools.cache
 def contract_of(module: str) -> Contract:
     return compile_contract(MODULES[module], module)
 
@@ -159,7 +162,10 @@ class Container:
             return self._instances[module]
 
     def pools(self, module: str) -> list[HTTPConnectionPool]:
-        return [pool_for(url, self.settings.socket_dir) for url in self.topology.urls(module)]
+        return [
+            pool_for(url, self.settings.socket_dir, identity_of(self.settings), self.topology.owner(module))
+            for url in self.topology.urls(module)
+        ]
 
 
 def _ticking(tick: Callable[[], None]) -> Callable[[], int]:
@@ -185,6 +191,10 @@ def as_process(settings: Settings, process: str) -> Settings:
     return structs.replace(settings, process=process)
 
 
+def identity_of(settings: Settings) -> Identity:
+    return Identity(settings.data_dir / "pki", settings.process)
+
+
 def modules_by_prefix(modules: Iterable[str]) -> dict[str, str]:
     return {prefix: module for module in modules for prefix in api_of(module).prefixes}
 
@@ -192,6 +202,41 @@ def modules_by_prefix(modules: Iterable[str]) -> dict[str, str]:
 def verifier_of(container: Container) -> ServiceVerifier:
     """Return what verifies calls of the other processes."""
     return load_verifier(container.settings, process_names(container.topology))
+
+
+def front_verifier_of(container: Container) -> ServiceVerifier:
+    """Return what verifies that a public request comes from a process that people's requests arrive at."""
+    return load_verifier(
+        container.settings, [name for name in container.topology.processes if is_front(name)], is_closed=True
+    )
+
+
+def is_front(process: str) -> bool:
+    return process in {GATEWAY, *FRONTS}
+
+
+class Callers:
+    """Which methods of a module each process may call: those that the modules in it need."""
+
+    def __init__(self, topology: Topology, module: str) -> None:
+        self.contract = contract_of(module)
+        self._rights = {
+            name: callers.allowed(self.contract, process.modules, is_front=is_front(name))
+            for name, process in topology.processes.items()
+        }
+        self._rights["worker"] = callers.allowed(self.contract, WORKER_MODULES)
+        self._rights["cli"] = frozenset(self.contract.methods)
+
+    def of(self, process: str) -> frozenset[str]:
+        """Return the methods that a process may call; one that joined since may be any of the modules."""
+        if process not in self._rights:
+            joined = (process,) if process in MODULES else tuple(MODULES)
+            self._rights[process] = callers.allowed(self.contract, joined, is_front=is_front(process))
+        return self._rights[process]
+
+    def names(self) -> list[str]:
+        """Return the processes with some right."""
+        return [name for name, methods in self._rights.items() if methods]
 
 
 def database_check(container: Container, module: str) -> health.Check:

@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         """
         value = self.secret_values.get(name)
         if value is None:
-            file = Path(self.secret_files.get(name, self.data_dir / "secrets" / name))
+            file = self._file_of(name)
             try:
                 value = file.read_text().strip()
             except OSError:
@@ -70,6 +70,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         if len(value) < 16 or value.lower() in KNOWN_SAMPLES:
             raise SettingsError(f"SEGUE_{name.upper()}: too short or a known sample; use 16 random characters or more")
         return value
+
+    def secret_file(self, name: str) -> Path | None:
+        """Return the file that holds a secret; None where the environment does."""
+        return None if name in self.secret_values else self._file_of(name)
+
+    def _file_of(self, name: str) -> Path:
+        return Path(self.secret_files.get(name, self.data_dir / "secrets" / name))
 
     @property
     def uses_tls(self) -> bool:

@@ -22,7 +22,8 @@ class TopologyError(Exception):
 
 
 class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A process and the modules in it. `url` is where others reach it: `http://host:port` or `unix:name.sock`.
+    """A process and the modules in it. `url` is where others reach it: `http://host:port`, `unix:name.sock`,
+    or `https://host:port` with certificates of the instance on both sides (`manage.py pki`).
 
     `server` is how it is served: by Flask on gunicorn, or by FastAPI on uvicorn where services/ has such an entry.
     """
@@ -130,18 +131,26 @@ def mistakes(topology: Topology) -> list[str]:
             owners.setdefault(module, name)
         if len(topology.processes) > 1 and not process.urls and (name != GATEWAY or process.modules):
             found.append(f"process {name!r} needs a `url`, or the others can't reach it")
-        for url in process.urls:
-            if not url.startswith(("http://", "https://", "unix:")):
-                found.append(f"process {name!r}: {url!r} is neither http:// nor unix:")
-        if process.server == "fastapi":
-            if not (SHIPPED.parent / name / "asgi.py").exists():
-                found.append(f"process {name!r} has no services/{name}/asgi.py to be served by fastapi")
-            if len(process.urls) != 1:
-                found.append(f"process {name!r} is served by fastapi at one `url`")
-        if process.workers < 1 or process.threads < 1:
-            found.append(f"process {name!r}: workers and threads are 1 or more")
+        found += _mistakes_of(name, process)
     used = [url for process in topology.processes.values() for url in process.urls]
     found += [f"the address {url!r} is used twice" for url in sorted({u for u in used if used.count(u) > 1})]
     found += [f"no process runs module {module!r}" for module in MODULE_NAMES if module not in owners]
     found += [f"[resilience.{name}] names no module" for name in topology.resilience if name not in MODULE_NAMES]
+    return found
+
+
+def _mistakes_of(name: str, process: Process) -> list[str]:
+    found = []
+    for url in process.urls:
+        if not url.startswith(("http://", "https://", "unix:")):
+            found.append(f"process {name!r}: {url!r} is none of http://, https:// and unix:")
+        if url.startswith("https://") and (name == GATEWAY or process.server == "fastapi"):
+            found.append(f"process {name!r}: https:// is for processes behind the gateway, on gunicorn")
+    if process.server == "fastapi":
+        if not (SHIPPED.parent / name / "asgi.py").exists():
+            found.append(f"process {name!r} has no services/{name}/asgi.py to be served by fastapi")
+        if len(process.urls) != 1:
+            found.append(f"process {name!r} is served by fastapi at one `url`")
+    if process.workers < 1 or process.threads < 1:
+        found.append(f"process {name!r}: workers and threads are 1 or more")
     return found

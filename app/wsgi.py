@@ -11,12 +11,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import __version__
 from app.composition import (
     MODULES,
+    Callers,
     Container,
     Runtime,
     api_of,
     as_process,
     contract_of,
     database_check,
+    front_verifier_of,
     modules_by_prefix,
     process_check,
     verifier_of,
@@ -73,7 +75,7 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
         install_errors(app)
         gateway.install_service_door(
-            app, verifier_of(container), people.actor_of_access_token, modules_by_prefix(container.hosted)
+            app, front_verifier_of(container), people.actor_of_access_token, modules_by_prefix(container.hosted)
         )
     for module in container.hosted:
         app.register_blueprint(blueprint(api_of(module), container))
@@ -128,7 +130,11 @@ def _install_rpc(app: Flask, container: Container, people: People) -> None:
 
     for module in container.hosted:
         dispatcher = Dispatcher(
-            contract_of(module), container.wire(module).service, verifier, people.actor_of_access_token
+            contract_of(module),
+            container.wire(module).service,
+            verifier,
+            people.actor_of_access_token,
+            Callers(container.topology, module).of,
         )
         app.add_url_rule(f"/rpc/{module}/<name>", f"rpc_{module}", _rpc_view(dispatcher), methods=["POST"])
 

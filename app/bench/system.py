@@ -24,7 +24,7 @@ import urllib3
 from app.composition import Container, process_names, services_for
 from app.host import secrets as host_secrets
 from app.host.postgres import running_postgres
-from app.host.serving import serving_command
+from app.host.serving import bind_of, certificates_for, serving_command
 from app.host.valkey import running_valkey
 from app.kernel import migrations
 from app.settings import MODULE_NAMES, Settings
@@ -144,9 +144,16 @@ def start_process(
 ) -> Process:
     """Start one process of a topology, in a session of its own so that all of it can be killed at once."""
     served = load_topology(settings.topology).processes[process]
-    binds = [f"unix:{settings.socket_dir / u.removeprefix('unix:')}" for u in served.urls]
+    binds = [bind_of(url, settings.socket_dir) for url in served.urls]
     binds += [settings.bind] if process == GATEWAY else []
-    command = serving_command(process, binds, server=served.server, workers=workers, threads=threads)
+    command = serving_command(
+        process,
+        binds,
+        server=served.server,
+        workers=workers,
+        threads=threads,
+        certificates=certificates_for(served.urls, settings.data_dir),
+    )
     return start_command(settings, environment, process, command)
 
 

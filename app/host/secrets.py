@@ -6,6 +6,7 @@
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from app.host.places import private_folder
 from app.settings import MODULE_NAMES
 
 RANDOM_BYTES = 48
+OVERLAP_S = 2.0  # requests that were signed with the old key have arrived by then
 
 
 def secrets_folder(data_dir: Path) -> Path:
@@ -58,6 +60,22 @@ def _ensure_key_pair(folder: Path, process: str) -> None:
         key = Ed25519PrivateKey.generate()
         _write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     _write(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def rotate_service_key(data_dir: Path, process: str) -> None:
+    """Give a process a new key pair while all run; for a moment both keys are good. Raises FileNotFoundError.
+
+    Processes look at these files when they sign and verify, so nobody is restarted; the old key is worth nothing then.
+    """
+    folder = secrets_folder(data_dir)
+    private, public = folder / f"service_{process}.pem", folder / f"service_{process}.pub"
+    old = public.read_bytes()
+    key = Ed25519PrivateKey.generate()
+    new = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    _write(public, new + old)
+    _write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    time.sleep(OVERLAP_S)
+    _write(public, new)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """The command that serves a process of the topology, by the HTTP server that the topology names."""
 
 import importlib.util
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +12,47 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def serving_command(
-    process: str, binds: Sequence[str], *, server: str = "flask", workers: int = 1, threads: int = 8
+    process: str,
+    binds: Sequence[str],
+    *,
+    server: str = "flask",
+    workers: int = 1,
+    threads: int = 8,
+    certificates: Path | None = None,
 ) -> list[str]:
-    """Return the command; `binds` are `host:port` or `unix:/path`. Raises HostError for a server that is missing."""
+    """Return the command; `binds` are `host:port` or `unix:/path`.
+
+    With `certificates`, the folder of the instance's authority, both sides must show one of it. Raises HostError for a
+    server or a certificate that is missing.
+    """
     if server == "fastapi":
         return _uvicorn(process, binds, workers)
     command = [sys.executable, "-m", "gunicorn", "-c", "docker/gunicorn.conf.py"]
     command += ["-w", str(workers), "--threads", str(threads)]
     for bind in binds:
         command += ["-b", bind]
+    if certificates:
+        own = certificates / f"{process}.pem"
+        if not own.exists():
+            raise HostError(
+                f"process {process!r} has an https:// url and no certificate: manage.py pki init, then issue"
+            )
+        command += ["--certfile", str(own), "--keyfile", str(own), "--ca-certs", str(certificates / "ca.pem")]
+        command += ["--cert-reqs", str(int(ssl.CERT_REQUIRED))]
     is_shipped = (ROOT / "services" / process / "wsgi.py").exists()
     return [*command, f"services.{process}.wsgi:app" if is_shipped else f"services.process:app('{process}')"]
+
+
+def bind_of(url: str, socket_dir: Path) -> str:
+    """Return the address to listen at for a url of the topology."""
+    if url.startswith("unix:"):
+        return f"unix:{socket_dir / url.removeprefix('unix:')}"
+    return url.split("://", 1)[1].rstrip("/")
+
+
+def certificates_for(urls: Sequence[str], data_dir: Path) -> Path | None:
+    """Return the folder of certificates where a process is reached by https."""
+    return data_dir / "pki" if any(url.startswith("https://") for url in urls) else None
 
 
 def _uvicorn(process: str, binds: Sequence[str], workers: int) -> list[str]:

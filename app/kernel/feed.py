@@ -125,23 +125,28 @@ def ensure_generation(session: Session) -> None:
         text("select exists (select from event where xid >= pg_snapshot_xmax(pg_current_snapshot()))")
     ).scalar_one()
     if is_ahead:
-        session.execute(text("select pg_advisory_xact_lock(hashtext('feed generation'))"))
-        session.execute(text("update event set position = -position"))
-        session.execute(
-            text(
-                """
-                update event set position = ranked.position, xid = cast('1' as xid8)
-                from (
-                    select position as old, row_number() over (order by xid, position desc) as position from event
-                ) ranked
-                where event.position = ranked.old
-                """
-            )
+        begin_generation(session)
+
+
+def begin_generation(session: Session) -> None:
+    """Renumber the log, in its order, as of a time long ago; every follower starts anew from zero."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('feed generation'))"))
+    session.execute(text("update event set position = -position"))
+    session.execute(
+        text(
+            """
+            update event set position = ranked.position, xid = cast('1' as xid8)
+            from (
+                select position as old, row_number() over (order by xid, position desc) as position from event
+            ) ranked
+            where event.position = ranked.old
+            """
         )
-        session.execute(text("update event_generation set generation = generation + 1"))
-        session.execute(
-            text("select setval(pg_get_serial_sequence('event', 'position'), (select max(position) from event))")
-        )
+    )
+    session.execute(text("update event_generation set generation = generation + 1"))
+    session.execute(
+        text("select setval(pg_get_serial_sequence('event', 'position'), (select max(position) from event))")
+    )
 
 
 class _Known:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from app.kernel.contract import (
     ContractMismatch,
     DeadlineExceeded,
     DomainError,
+    Forbidden,
     InvalidRequest,
     Method,
     NotFound,
@@ -237,9 +239,20 @@ class ActorSource(Protocol):
 
 
 class Dispatcher:
-    """Answers calls of a contract, for whatever HTTP server there is."""
+    """Answers calls of a contract, for whatever HTTP server there is.
 
-    def __init__(self, contract: Contract, service: object, verifier: ServiceVerifier, actors: ActorSource) -> None:
+    `allowed` are the methods that each process may call; where it is not given, all of them.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        service: object,
+        verifier: ServiceVerifier,
+        actors: ActorSource,
+        allowed: Callable[[str], Collection[str]] | None = None,
+    ) -> None:
+        self.allowed = allowed
         self.module = contract.name
         self.verifier = verifier
         self.actors = actors
@@ -260,6 +273,9 @@ class Dispatcher:
     def _answer(self, name: str, body: bytes) -> tuple[int, bytes]:
         if name not in self.methods:
             raise NotFound(f"{self.module} has no method {name!r}")
+        caller = context.current().caller
+        if self.allowed is not None and name not in self.allowed(caller):
+            raise Forbidden(f"{caller} does not call {self.module}.{name}")
         call, decoder = self.methods[name]
         started, status = time.perf_counter(), 500
         try:

@@ -21,7 +21,7 @@ from app.bench.system import (
     start_command,
     wait_until,
 )
-from app.composition import Container
+from app.composition import Container, as_process
 from app.host.serving import serving_command
 from app.kernel.binding import loopback
 from app.kernel.db import Database, module_url
@@ -87,7 +87,7 @@ def fastapi_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
         bare = [command[0], "-m", "tests.support.without", refused, *command[2:]]
         system.processes["recommendations"] = start_command(system.settings, system.environment, "fastapi", bare)
         wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=60)
-        services = Container(system.settings, system.topology, ())
+        services = Container(as_process(system.settings, "cli"), system.topology, ())
         yield Stack("fastapi", system.environment, system.settings, services, system.base_url, system.processes)
 
 
@@ -96,5 +96,5 @@ def split_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
     """Each module in a gunicorn of its own, called over unix sockets; started once per test run."""
     with running_system(servers, folder, "split") as system:
         # the tests act as whoever they say, from a process of their own
-        services = Container(system.services.settings, system.topology, ())
+        services = Container(as_process(system.settings, "cli"), system.topology, ())
         yield Stack("split", system.environment, system.settings, services, system.base_url, system.processes)
