@@ -82,3 +82,30 @@ def at_once(call: Callable[[int], object], count: int) -> tuple[float, list[floa
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         list(threads.map(timed, range(count)))
     return count / (time.perf_counter() - started), samples
+
+
+def paced(call: Callable[[], object], rate: float, seconds: float) -> tuple[list[float], int]:
+    """Make `rate` calls a second from `CONNECTIONS` threads; return the seconds of each, and how many failed.
+
+    Timed from when a call was due: one that had to wait for those before it took that long.
+    """
+    samples: list[float] = []
+    failures = 0
+    lock = threading.Lock()
+    began = time.perf_counter()
+
+    def timed(number: int) -> None:
+        nonlocal failures
+        due = began + number / rate
+        time.sleep(max(0.0, due - time.perf_counter()))
+        try:
+            call()
+        except (RuntimeError, urllib3.exceptions.HTTPError):
+            with lock:
+                failures += 1
+        with lock:
+            samples.append(time.perf_counter() - due)
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        list(threads.map(timed, range(int(rate * seconds))))
+    return samples, failures

@@ -5,17 +5,20 @@ from typing import Any
 
 import click
 
-from app.cli.shared import answer, as_json
+from app.cli.shared import SegueError, answer, as_json
 
 BENCHES = ("contracts", "serve", "submit", "import", "train", "freshness", "pages")
 
 
 @click.command()
 @click.argument("name", type=click.Choice(BENCHES))
+@click.option("--swap", is_flag=True, help="With serve: a minute at half capacity while models are swapped.")
 @as_json
-def bench(name: str, json_: bool) -> None:
+def bench(name: str, swap: bool, json_: bool) -> None:
     """Measure a part of Segue on a throwaway system beside the running one."""
-    module = "import_" if name == "import" else name
+    if swap and name != "serve":
+        raise SegueError("--swap goes with serve")
+    module = "swap" if swap else "import_" if name == "import" else name
     document: dict[str, Any] = importlib.import_module(f"app.bench.{module}").run()
     lines = [
         f"{r.name}: {r.value} {r.unit}" + (f" ({r.ratio} of {r.reference} {r.unit})" if r.ratio is not None else "")

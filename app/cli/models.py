@@ -5,7 +5,8 @@ from uuid import UUID
 
 import click
 
-from app.cli.shared import NotAvailable, SegueError, answer, as_json, modules, progress, table
+from app.cli import exchange
+from app.cli.shared import SegueError, answer, as_json, modules, progress, table
 from app.contracts.listens import Kind
 from app.contracts.training import Model
 
@@ -83,15 +84,49 @@ def canary(model_id: UUID, share: float, promotes_itself: bool, reason: str) -> 
 @click.argument("model_id", type=click.UUID)
 @click.argument("file", type=click.Path(path_type=Path))
 def export_model(model_id: UUID, file: Path) -> None:
-    """Write a model to a file for another instance."""
-    raise NotAvailable("exporting models is not available yet")
+    """Write a model to a file for another instance: its arrays, signature, public key and card; nothing of persons."""
+    with modules() as services:
+        model = exchange.export(services, model_id, file)
+    click.echo(f"model {model.number} of {model.kind}: {file}")
 
 
 @models.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-def import_model(file: Path) -> None:
-    """Take a model in from a file."""
-    raise NotAvailable("importing models is not available yet")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--trust", "trust_as", default="", help="Trust the key that signed it from now on, by this name.")
+@as_json
+def import_model(file: Path, trust_as: str, json_: bool) -> None:
+    """Take a model in from a file of another instance, as a candidate; `models promote` lets it serve."""
+    with modules() as services:
+        model = exchange.import_(services, file, trust_as)
+    answer(json_, _model(model), f"model {model.number} of {model.kind} ({model.model_id}): {model.state}")
+
+
+@models.command("keys")
+@as_json
+def list_keys(json_: bool) -> None:
+    """List the keys whose models may serve here."""
+    with modules() as services:
+        found = services.training.trusted_keys()
+    rows = [[key.key_id, key.name, f"{key.added_at:%Y-%m-%d}" if key.added_at else "-"] for key in found]
+    answer(json_, {"keys": found}, *table(rows, ["KEY", "NAME", "SINCE"]))
+
+
+@models.command("card")
+@click.argument("model_id", type=click.UUID)
+def model_card(model_id: UUID) -> None:
+    """Print a model's card: what it is, was made of, is worth and isn't good for."""
+    with modules() as services:
+        click.echo(services.training.model_card(model_id))
+
+
+@models.command("served")
+@as_json
+def list_served(json_: bool) -> None:
+    """List which process serves which model."""
+    with modules() as services:
+        found = services.recommendations.served_by()
+    rows = [[s.process, s.kind, s.sha256[:12], f"{s.since:%Y-%m-%d %H:%M:%S}", f"{s.opened_ms:.0f} ms"] for s in found]
+    answer(json_, {"served": found}, *table(rows, ["PROCESS", "KIND", "MODEL", "SINCE", "OPENED IN"]))
 
 
 def _model(model: Model) -> dict[str, object]:

@@ -25,12 +25,6 @@ class SegueError(Exception):
     exit_code = 1
 
 
-class NotAvailable(SegueError):
-    """A command that a later version brings."""
-
-    exit_code = 2
-
-
 def as_json(command: F) -> F:
     """Add `--json`: exactly one JSON object on standard output."""
     return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(command)

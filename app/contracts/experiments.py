@@ -37,7 +37,9 @@ class Trial(Struct, frozen=True):
 class ArmSums(Struct, frozen=True):
     """Sums over the listeners of an arm; nobody can be told from them.
 
-    y is a listener's plays per recommendation shown to them, x the same of the two weeks before the experiment.
+    y is how much more than the `rate` of all a listener played of what they were shown, (plays - rate * shown) /
+    (shown + 20): per recommendation, but near 0 for those who were shown little. x is the same of the two weeks before
+    the experiment, 0 for those who were not here; `weight` the sum of shown / (shown + 20).
     """
 
     listeners: int = 0
@@ -46,6 +48,7 @@ class ArmSums(Struct, frozen=True):
     x: float = 0.0
     xx: float = 0.0
     xy: float = 0.0
+    weight: float = 0.0
     impressions: int = 0
     clicks: int = 0
     plays: int = 0
@@ -59,13 +62,18 @@ class ExperimentSums(Struct, frozen=True):
 
 
 class ModelHealth(Struct, frozen=True):
-    """How a model answered lately: `errors` raised or gave no numbers, `empties` gave nothing to one with a profile."""
+    """How a model answered: `errors` raised or gave no numbers, `empties` had nothing where the next
+    model had something.
+
+    `overlap` is how much of what was shown a shadow would have shown too (0 to 1), None for a model that is shown.
+    """
 
     sha256: str
     answers: int
     errors: int
     empties: int
     p95_ms: float | None
+    overlap: float | None = None
 
 
 class ServedBy(Struct, frozen=True):

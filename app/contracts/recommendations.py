@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from app.contracts.experiments import ExperimentSums, ModelHealth, ServedBy
 from app.contracts.listens import Kind
 from app.kernel.contract import Access, DomainError, command, query
 
@@ -225,6 +226,29 @@ class Recommender(Protocol):
     @command(access=Access.OWNER, idempotent=True)
     def record_impressions(self, listener_id: UUID, shown: Annotated[list[Shown], Meta(max_length=500)]) -> None:
         """Note what a listener was shown now: what is shown on several days and never played steps back."""
+
+    @command(access=Access.OWNER, idempotent=True)
+    def record_click(self, listener_id: UUID, kind: Kind, key: UUID) -> None:
+        """Note that a listener opened or started something that was shown to them today or yesterday."""
+
+    @query(access=Access.SERVICE, timeout=10)
+    def outcome_sums(
+        self,
+        kind: Kind,
+        control_sha256: str,
+        treatment_sha256: str,
+        since: datetime,
+        until: datetime | None = None,
+    ) -> ExperimentSums:
+        """What came of what two models showed in a time, summed over listeners."""
+
+    @query(access=Access.SERVICE)
+    def model_health(self, sha256s: list[str], since: datetime) -> list[ModelHealth]:
+        """How models answered since a time, of those that answered at all."""
+
+    @query(access=Access.ADMIN)
+    def served_by(self) -> list[ServedBy]:
+        """Which process serves which model: proof that a swap arrived everywhere."""
 
     @query(access=Access.SERVICE)
     def served_models(self) -> list[ServedModel]:

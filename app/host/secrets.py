@@ -33,7 +33,8 @@ def secrets_folder(data_dir: Path) -> Path:
 def ensure(data_dir: Path, process_names: Iterable[str]) -> None:
     """Generate what is missing; what is there stays as it is.
 
-    Each process gets an Ed25519 key pair, `service_<process>.pem` and `.pub`, to prove itself to the others.
+    Each process gets an Ed25519 key pair, `service_<process>.pem` and `.pub`, to prove itself to the others. Another
+    pair signs models: the worker needs the private one, who serves only the public one.
     """
     folder = private_folder(secrets_folder(data_dir))
     names = ["secret_key", "postgres_password", "pseudonym_key"]
@@ -42,7 +43,8 @@ def ensure(data_dir: Path, process_names: Iterable[str]) -> None:
         if not (folder / name).exists():
             _write(folder / name, secrets.token_urlsafe(RANDOM_BYTES).encode())
     for process in process_names:
-        _ensure_key_pair(folder, process)
+        _ensure_key_pair(folder / f"service_{process}.pem", folder / f"service_{process}.pub")
+    _ensure_key_pair(folder / "model_signing_key", folder / "model_signing_public")
 
 
 def read(data_dir: Path, name: str) -> str:
@@ -50,8 +52,7 @@ def read(data_dir: Path, name: str) -> str:
     return (secrets_folder(data_dir) / name).read_text().strip()
 
 
-def _ensure_key_pair(folder: Path, process: str) -> None:
-    private, public = folder / f"service_{process}.pem", folder / f"service_{process}.pub"
+def _ensure_key_pair(private: Path, public: Path) -> None:
     if private.exists() and public.exists():
         return
     if private.exists():

@@ -102,7 +102,7 @@ def write(
         files = {f"{name}.npy": _save(unfinished / f"{name}.npy", array) for name, array in arrays.items()}
         manifest = {"format": FORMAT, "files": files, **fold, **facts}
         text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-        _write_through(unfinished / MANIFEST, text)
+        write_through(unfinished / MANIFEST, text)
         sha256 = hashlib.sha256(text).hexdigest()
         if (home / sha256).exists():
             shutil.rmtree(unfinished)
@@ -134,7 +134,8 @@ def _save(file: Path, array: NDArray[Any]) -> dict[str, Any]:
     return {"bytes": file.stat().st_size, "sha256": _sha256(file)}
 
 
-def _write_through(file: Path, content: bytes) -> None:
+def write_through(file: Path, content: bytes) -> None:
+    """Write a file so that it is on the disk when this returns."""
     with file.open("wb") as out:
         out.write(content)
         out.flush()

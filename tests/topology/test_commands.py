@@ -32,9 +32,17 @@ def test_a_user_is_created_given_a_token_listed_and_deleted(system: System) -> N
     assert name in [user["name"] for user in manage_json(system, "users", "list")["users"]]
 
 
-def test_what_a_later_version_brings_says_so(system: System) -> None:
-    result = manage(system, "models", "canary", "00000000-0000-0000-0000-000000000000", "--share", "0.1")
-    assert (result.returncode, "not available yet" in result.stderr) == (2, True)
+def test_a_model_that_is_not_there_is_said_in_a_line(system: System, tmp_path: Path) -> None:
+    nobody = "00000000-0000-0000-0000-000000000000"
+    (tmp_path / "junk.tar").write_bytes(b"junk")
+    for arguments in (
+        ("canary", nobody, "--share", "0.1"),
+        ("export", nobody, str(tmp_path / "model.tar")),
+        ("import", str(tmp_path / "junk.tar")),
+        ("card", nobody),
+    ):
+        result = manage(system, "models", *arguments)
+        assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
 
 
 def test_a_history_goes_in_and_out(system: System, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ class SimilarQuery(Struct, frozen=True, forbid_unknown_fields=True):
     n: Count = 20
 
 
+class ClickBody(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: Kind
+    key: UUID
+
+
 class ImpressionsBody(Struct, frozen=True, forbid_unknown_fields=True):
     shown: Annotated[list[Shown], Meta(max_length=500)]
 
@@ -114,6 +119,12 @@ def artist_map(services: Services, *, query: MapQuery) -> ArtistMap:
 def impressions(services: Services, *, body: ImpressionsBody) -> None:
     """Tell what was shown: what is shown on several days and never played steps back."""
     services.recommendations.record_impressions(_me(), body.shown)
+
+
+@api.route("POST", "/recommendations/clicks", body=ClickBody)
+def click(services: Services, *, body: ClickBody) -> None:
+    """Tell that something that was shown was opened or started."""
+    services.recommendations.record_click(_me(), body.kind, body.key)
 
 
 @api.route("GET", "/similar/<kind>/<uuid:key>", query=SimilarQuery, returns=Recommendations)

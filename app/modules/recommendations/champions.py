@@ -1,7 +1,8 @@
-"""The read model of the feed of training: which model serves each kind."""
+"""The read model of the feed of training: which model serves each kind, which before, and what is tried beside it."""
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -17,16 +18,16 @@ def apply(session: Session, events: Sequence[ChampionChanged]) -> None:
     session.execute(
         text(
             """
-            insert into champion (kind, model_id, sha256)
-            select * from unnest(cast(:kinds as text[]), cast(:ids as uuid[]), cast(:hashes as text[]))
-            on conflict (kind) do update set model_id = excluded.model_id, sha256 = excluded.sha256
+            insert into champion (kind, model_id, sha256, previous_sha256, trial)
+            select kind, model_id, sha256, previous_sha256, nullif(trial, 'null')
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+                kind text, model_id uuid, sha256 text, previous_sha256 text, trial jsonb)
+            on conflict (kind) do update
+            set model_id = excluded.model_id, sha256 = excluded.sha256, previous_sha256 = excluded.previous_sha256,
+                trial = excluded.trial
             """
         ),
-        {
-            "kinds": [event.kind for event in serving],
-            "ids": [str(event.model_id) for event in serving],
-            "hashes": [event.sha256 for event in serving],
-        },
+        {"rows": msgspec.json.encode(serving).decode()},
     )
 
 

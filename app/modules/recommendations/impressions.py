@@ -40,8 +40,7 @@ def record(session: Session, listener_id: UUID, shown: Sequence[Shown], now: dat
             select distinct on (kind, key, shelf) :listener, kind, key, shelf, cast(:day as date), model, arm, :now
             from jsonb_to_recordset(cast(:rows as jsonb)) as r (kind text, key uuid, shelf text, model text, arm text)
             order by kind, key, shelf
-            on conflict (listener_id, kind, key, shelf, day) do update
-                set model = excluded.model, arm = excluded.arm, shown_at = excluded.shown_at
+            on conflict (listener_id, kind, key, shelf, day) do nothing
             """
         ),
         {
@@ -109,7 +108,7 @@ def export(session: Session, listener_id: UUID) -> list[dict[str, object]]:
     rows = session.execute(
         text(
             """
-            select kind, key, shelf, day, model, arm, shown_at
+            select kind, key, shelf, day, model, arm, shown_at, clicked_at, played_at, opinion
             from impression
             where listener_id = :id
             order by day, shelf, kind, key

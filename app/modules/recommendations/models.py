@@ -1,9 +1,10 @@
 """Tables of the schema `recommendations`, all of them derived from the feeds of others."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import REAL, BigInteger, Date, DateTime, Index, Integer, SmallInteger, Text, desc, text
+from sqlalchemy import REAL, BigInteger, Date, DateTime, Float, Index, Integer, SmallInteger, Text, desc, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -16,6 +17,9 @@ class Base(DeclarativeBase):
         str: Text(),
         int: BigInteger(),
         list[str]: postgresql.ARRAY(Text()),
+        float: Float(precision=53),
+        list[int]: postgresql.ARRAY(BigInteger()),
+        dict[str, Any]: postgresql.JSONB(),
     }
 
 
@@ -54,13 +58,18 @@ class ItemRow(Base):
 
 
 class ChampionRow(Base):
-    """The model that serves a kind, as training last told: enough to serve while training is away."""
+    """The model that serves a kind, as training last told: enough to serve while training is away.
+
+    `trial` is a `contracts.experiments.Trial`, where a model is tried beside it.
+    """
 
     __tablename__ = "champion"
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     model_id: Mapped[UUID]
     sha256: Mapped[str]
+    previous_sha256: Mapped[str | None]
+    trial: Mapped[dict[str, Any] | None]
 
 
 class AliasRow(Base):
@@ -93,6 +102,9 @@ class ImpressionRow(Base):
     model: Mapped[str]
     arm: Mapped[str | None]
     shown_at: Mapped[datetime]
+    clicked_at: Mapped[datetime | None]
+    played_at: Mapped[datetime | None]
+    opinion: Mapped[int | None] = mapped_column(SmallInteger)
 
     __table_args__ = (Index("impression_day", "day"),)
 
@@ -128,6 +140,45 @@ class StampRow(Base):
 
     listener_id: Mapped[UUID] = mapped_column(primary_key=True)
     changed_at: Mapped[datetime]
+
+
+class TrustedKeyRow(Base):
+    """A key whose models may serve, as training last told: enough to verify one while training is away."""
+
+    __tablename__ = "trusted_key"
+
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    public_key: Mapped[str]
+
+
+class ServedByRow(Base):
+    """What a process serves, since when, and when it last said so."""
+
+    __tablename__ = "served_by"
+
+    process: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    since: Mapped[datetime]
+    opened_ms: Mapped[float]
+    seen_at: Mapped[datetime]
+
+
+class ModelAnswersRow(Base):
+    """How a model answered in a second, in all processes; `within` counts answers by `answers.EDGES_MS`."""
+
+    __tablename__ = "model_answers"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    answers: Mapped[int]
+    errors: Mapped[int]
+    empties: Mapped[int]
+    within: Mapped[list[int]]
+    shadowed: Mapped[int]
+    overlap: Mapped[float]
+
+    __table_args__ = (Index("model_answers_at", "at"),)
 
 
 metadata = Base.metadata

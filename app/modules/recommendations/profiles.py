@@ -23,7 +23,7 @@ from app.contracts.listens import (
     PlaycountSet,
     Unlistened,
 )
-from app.modules.recommendations import impressions, stamps
+from app.modules.recommendations import impressions, outcomes, stamps
 
 
 class Change(msgspec.Struct):
@@ -128,6 +128,7 @@ def apply(session: Session, events: Sequence[ListensEvent]) -> None:
     for listener_id, artist_key, plays in gained:
         fold.count_for_artist(listener_id, artist_key, plays)
     _write_changes(session, "artists", fold.changes["artists"].values())
+    outcomes.note(session, events)
     touched = {listener for changes in fold.changes.values() for listener, _ in changes}
     if fold.has_less and _drop_unplayed(session):
         touched.add(stamps.EVERYONE)

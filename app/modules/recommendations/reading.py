@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from app.contracts.experiments import Trial
 from app.contracts.listens import Kind
 from app.modules.recommendations import aliases
 
@@ -224,10 +225,24 @@ def _raw_artist(row: Any, alias: Any) -> tuple[UUID, str]:
     return (alias.artist_key, alias.artist) if alias and alias.artist_key else (row.artist_key, row.artist)
 
 
-def champions(session: Session) -> dict[str, tuple[str, UUID]]:
-    """Return by kind the hash and id of the model that serves."""
-    rows = session.execute(text("select kind, sha256, model_id from champion")).all()
-    return {row.kind: (row.sha256, row.model_id) for row in rows}
+class Champion(NamedTuple):
+    """What serves a kind, what did before, and what is tried beside it."""
+
+    model_id: UUID
+    sha256: str
+    previous_sha256: str | None
+    trial: Trial | None
+
+
+def champions(session: Session) -> dict[str, Champion]:
+    """Return by kind what serves it."""
+    rows = session.execute(text("select kind, model_id, sha256, previous_sha256, trial from champion")).all()
+    return {
+        row.kind: Champion(
+            row.model_id, row.sha256, row.previous_sha256, msgspec.convert(row.trial, Trial) if row.trial else None
+        )
+        for row in rows
+    }
 
 
 def export(session: Session, listener_id: UUID) -> dict[str, Any]:

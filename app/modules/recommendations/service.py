@@ -1,11 +1,16 @@
 """The rules of answering: what is known, what is hidden, what speaks for what, and the fallback."""
 
+import logging
+import math
+import time
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import structs
 
+from app.contracts.experiments import ExperimentSums, ModelHealth, ServedBy
 from app.contracts.listens import Kind
 from app.contracts.recommendations import (
     ArtistMap,
@@ -16,6 +21,7 @@ from app.contracts.recommendations import (
     Recommendations,
     Seeds,
     ServedModel,
+    Shelf,
     Shelves,
     Shown,
     SimilarListener,
@@ -23,10 +29,11 @@ from app.contracts.recommendations import (
 )
 from app.kernel import context
 from app.kernel.clock import Clock
-from app.kernel.contract import InvalidRequest
+from app.kernel.contract import DomainError, InvalidRequest
 from app.kernel.db import Database
 from app.modules.recommendations import (
     aliases,
+    answers,
     artist_map,
     descriptions,
     gauges,
@@ -35,6 +42,7 @@ from app.modules.recommendations import (
     latest,
     listener,
     neighbours,
+    outcomes,
     personal,
     profiles,
     radio,
@@ -47,7 +55,10 @@ from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import KINDS, Listener
 from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
+from app.modules.recommendations.serving import served_by as serving_processes
 from app.modules.recommendations.stamps import Answers
+
+log = logging.getLogger(__name__)
 
 MAX_ITEMS = 200
 PER_ARTIST = 2  # of recordings, while there are enough others
@@ -56,6 +67,8 @@ MAX_SHELF, MAX_MAP, MAX_TAGS = 30, 100, 12
 MAX_PAGE = 100_000  # of a radio
 POPULAR = "popular"
 AS_IS = Steering()
+NO_MODEL = UUID(int=0)  # of one that serves in the place of a champion that is refused
+ATTEMPTS = 3  # the model of the listener's arm, the champion, the one before
 
 
 class RecommendationsService:
@@ -80,22 +93,69 @@ class RecommendationsService:
         if steering is not None and steering != AS_IS:
             of = self._listener(listener_id, steering)
             return steered.recommend(self.database, of, kind, limit, include_known=include_known)
-        serving = self.models.get(kind)
+        choice = self.models.choose(kind, listener_id)
         stamp = stamps.read(self.database, listener_id)
-        asked = (listener_id, kind, limit, include_known, serving.artefact.sha256 if serving is not None else None)
-        kept = self.answers.get(asked, stamp)
+        first = choice.serving[0].artefact.sha256 if choice.serving else None
+        asked = (listener_id, kind, limit, include_known, first)
+        kept = self.answers.get(asked, stamp) if choice.shadow is None else None
         if kept is not None:
             return gauges.answered(kind, kept)
         with self.database.begin() as session:
             profile = reading.profile(session, listener_id, kind)
-        if serving is not None:
-            found = self._personal(serving, listener_id, profile, kind, limit, include_known=include_known)
+        silent: list[Serving] = []
+        for serving in choice.serving:
+            found = self._answer(serving, listener_id, profile, kind, limit, include_known=include_known)
             if found:
+                for each in silent:
+                    self.models.answers.count_empty(kind, each.artefact.sha256)
+                if choice.shadow is not None:
+                    self._ask_shadow(choice.shadow, found, listener_id, profile, kind)
                 answer = Recommendations(found, serving.artefact.sha256, degraded=False)
-                # under the stamps read first: what changed meanwhile makes the next answer anew
-                self.answers.keep(asked, stamp, answer)
+                if not silent:
+                    # under the stamps read first: what changed meanwhile makes the next answer anew
+                    self.answers.keep(asked, stamp, answer)
                 return gauges.answered(kind, answer)
+            silent.append(serving)
         return gauges.answered(kind, self._popular(listener_id, profile, kind, limit, include_known=include_known))
+
+    def _answer(
+        self, serving: Serving, listener_id: UUID, profile: Profile, kind: Kind, limit: int, *, include_known: bool
+    ) -> list[Recommendation]:
+        """Return what a model recommends, nothing where it fails; count how it answered."""
+        started, is_error = time.perf_counter(), False
+        found: list[Recommendation] = []
+        try:
+            found = self._personal(serving, listener_id, profile, kind, limit, include_known=include_known)
+            if not all(math.isfinite(each.score) for each in found):
+                raise FloatingPointError("a score is not a number")
+        except DomainError:
+            raise
+        except Exception:
+            # whatever a model does, who asked gets an answer; who watches it sees that it erred
+            log.exception("a model failed", extra={"kind": kind, "sha256": serving.artefact.sha256})
+            found, is_error = [], True
+        took_ms = (time.perf_counter() - started) * 1000
+        self.models.answers.count(kind, serving.artefact.sha256, took_ms, is_error=is_error)
+        return found
+
+    def _ask_shadow(
+        self, shadow: Serving, shown: list[Recommendation], listener_id: UUID, profile: Profile, kind: Kind
+    ) -> None:
+        """Ask a model that nobody sees, and note how much of its answer is the same."""
+        found = self._answer(shadow, listener_id, profile, kind, len(shown), include_known=False)
+        if not found:
+            self.models.answers.count_empty(kind, shadow.artefact.sha256)
+        overlap = len({each.key for each in found} & {each.key for each in shown}) / len(shown)
+        self.models.answers.count_shadow(shadow.artefact.sha256, overlap)
+        log.info(
+            "shadow answered",
+            extra={
+                "kind": kind,
+                "sha256": shadow.artefact.sha256,
+                "overlap": round(overlap, 3),
+                "keys": [str(each.key) for each in found],
+            },
+        )
 
     def _personal(
         self, serving: Serving, listener_id: UUID, profile: Profile, kind: Kind, limit: int, *, include_known: bool
@@ -138,14 +198,33 @@ class RecommendationsService:
         )
 
     def shelves(self, listener_id: UUID, steering: Steering | None = None, size: int = 8) -> Shelves:
-        of = self._listener(listener_id, steering or AS_IS)
-        filled = shelves.fill(self.database, self.memories, of, max(1, min(size, MAX_SHELF)))
+        of, filled = self._filled(listener_id, steering or AS_IS, max(1, min(size, MAX_SHELF)))
         with self.database.begin() as session:
             has_energy = descriptions.has_energies(session)
             tags = descriptions.tags_of_listener(session, listener_id, MAX_TAGS)
         models = {kind: serving.artefact.sha256 for kind, serving in of.models.items()}
         is_degraded = any(kind not in of.folded for kind in KINDS)
         return Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
+
+    def _filled(self, listener_id: UUID, steering: Steering, size: int) -> tuple[Listener, list[Shelf]]:
+        """Fill a listener's shelves with the models of their arms, or the next ones where those fail."""
+        for attempt in range(ATTEMPTS):
+            of = self._listener(listener_id, steering, attempt)
+            started, is_error = time.perf_counter(), False
+            try:
+                return of, shelves.fill(self.database, self.memories, of, size)
+            except DomainError:
+                raise
+            except Exception:
+                is_error = True
+                if attempt == ATTEMPTS - 1:
+                    raise
+                log.exception("shelves can't be filled", extra={"attempt": attempt})
+            finally:
+                took_ms = (time.perf_counter() - started) * 1000
+                for kind, serving in of.models.items():
+                    self.models.answers.count(kind, serving.artefact.sha256, took_ms, is_error=is_error)
+        raise AssertionError("unreachable")
 
     def radio(
         self, listener_id: UUID, seeds: Seeds, page: int = 0, limit: int = 20, steering: Steering | None = None
@@ -162,8 +241,12 @@ class RecommendationsService:
     def known_and_loved(self, listener_id: UUID, limit: int = 50) -> list[Pick]:
         return jams.known_and_loved(self.database, self._listener(listener_id, AS_IS), max(1, min(limit, MAX_ITEMS)))
 
-    def _listener(self, listener_id: UUID, steering: Steering) -> Listener:
-        return listener.read(self.database, self.models.get, listener_id, self.clock(), steering)
+    def _listener(self, listener_id: UUID, steering: Steering, attempt: int = 0) -> Listener:
+        def model(kind: Kind) -> Serving | None:
+            found = self.models.choose(kind, listener_id).serving
+            return found[min(attempt, len(found) - 1)] if found else None
+
+        return listener.read(self.database, model, listener_id, self.clock(), steering)
 
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
         limit = max(1, min(limit, MAX_ITEMS))
@@ -197,6 +280,29 @@ class RecommendationsService:
             with self.database.begin() as session:
                 impressions.record(session, listener_id, shown, self.clock())
 
+    def record_click(self, listener_id: UUID, kind: Kind, key: UUID) -> None:
+        with self.database.begin() as session:
+            outcomes.note_click(session, listener_id, kind, key, self.clock())
+
+    def outcome_sums(
+        self,
+        kind: Kind,
+        control_sha256: str,
+        treatment_sha256: str,
+        since: datetime,
+        until: datetime | None = None,
+    ) -> ExperimentSums:
+        with self.database.begin() as session:
+            return outcomes.sums(session, kind, control_sha256, treatment_sha256, since, until)
+
+    def model_health(self, sha256s: list[str], since: datetime) -> list[ModelHealth]:
+        with self.database.begin() as session:
+            return answers.health(session, sha256s, since)
+
+    def served_by(self) -> list[ServedBy]:
+        with self.database.begin() as session:
+            return serving_processes(session)
+
     def _place_of_sources(self, serving: Serving, viewer: UUID | None, kind: Kind, key: UUID) -> int:
         """Return where the model has an item under a name that it was played under. Raises ItemUnknown."""
         with self.database.begin() as session:
@@ -214,7 +320,7 @@ class RecommendationsService:
     def served_models(self) -> list[ServedModel]:
         served = [self.models.get(kind) for kind in KINDS]
         return [
-            ServedModel(kind, each.artefact.sha256, each.model_id, each.artefact.scorer.items)
+            ServedModel(kind, each.artefact.sha256, each.model_id or NO_MODEL, each.artefact.scorer.items)
             for kind, each in zip(KINDS, served, strict=True)
             if each is not None
         ]

@@ -4,6 +4,7 @@ from app.kernel.feed import Follower
 from app.kernel.module import Wired, Wiring
 from app.modules.recommendations import aliases, champions, descriptions, impressions, latest, profiles
 from app.modules.recommendations.fetching import ArtefactCache
+from app.modules.recommendations.opening import Opener
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
 
@@ -12,7 +13,8 @@ PAGE = 10_000  # the same item again and again in an imported history is one row
 
 def build(w: Wiring) -> Wired:
     cache = ArtefactCache(w.settings.data_dir, lambda: w.services.training)
-    service = RecommendationsService(w.database, Models(w.database, cache), w.clock)
+    opener = Opener(w.database, w.settings, cache, lambda: w.services.training)
+    service = RecommendationsService(w.database, Models(w.database, cache, opener, w.clock), w.clock)
     listened = Follower(
         "listens",
         w.database,

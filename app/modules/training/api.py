@@ -6,13 +6,14 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from app.contracts.experiments import Experiment, ExperimentEffect, Mode
 from app.contracts.listens import Kind
 from app.contracts.services import Services
 from app.contracts.training import Model, Run, Snapshot
 from app.kernel.contract import Access
 from app.kernel.routes import Api
 
-api = Api("training", prefixes=("admin/runs", "admin/models", "admin/snapshots"))
+api = Api("training", prefixes=("admin/runs", "admin/models", "admin/snapshots", "admin/experiments"))
 
 
 class RunView(Struct, frozen=True):
@@ -77,6 +78,19 @@ class Promotion(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
+class ExperimentList(Struct, frozen=True):
+    experiments: list[Experiment]
+
+
+class NewExperiment(Struct, frozen=True, forbid_unknown_fields=True):
+    model: UUID
+    mode: Mode = "canary"
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    against: UUID | None = None
+    promotes_itself: bool = False
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
 class RollBack(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     reason: Annotated[str, Meta(max_length=500)] = ""
@@ -122,6 +136,32 @@ def promote(services: Services, *, model_id: UUID, body: Promotion) -> ModelView
 def roll_back(services: Services, *, body: RollBack) -> ModelView:
     """Let the champion before serve again."""
     return model_view(services.training.roll_back(body.kind, body.reason))
+
+
+@api.route("GET", "/admin/experiments", returns=ExperimentList, access=Access.ADMIN)
+def list_experiments(services: Services) -> ExperimentList:
+    """Models that are or were tried beside the champion, newest first."""
+    return ExperimentList(services.training.list_experiments())
+
+
+@api.route("POST", "/admin/experiments", body=NewExperiment, returns=Experiment, access=Access.ADMIN, status=201)
+def start_experiment(services: Services, *, body: NewExperiment) -> Experiment:
+    """Try a model: unseen (shadow), on a share of the listeners (canary), or against any other (ab)."""
+    return services.training.start_experiment(
+        body.model, body.mode, body.share, body.against, body.promotes_itself, reason=body.reason
+    )
+
+
+@api.route("GET", "/admin/experiments/<uuid:experiment_id>", returns=ExperimentEffect, access=Access.ADMIN)
+def get_experiment(services: Services, *, experiment_id: UUID) -> ExperimentEffect:
+    """One experiment with its effect, day by day."""
+    return services.training.get_experiment(experiment_id)
+
+
+@api.route("POST", "/admin/experiments/<uuid:experiment_id>/stop", returns=Experiment, access=Access.ADMIN)
+def stop_experiment(services: Services, *, experiment_id: UUID) -> Experiment:
+    """End an experiment without a decision; the champion serves all."""
+    return services.training.stop_experiment(experiment_id, "stopped by hand")
 
 
 @api.route("GET", "/admin/snapshots", returns=SnapshotList, access=Access.ADMIN)

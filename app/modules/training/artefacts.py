@@ -1,11 +1,12 @@
 """The files of a model, handed out in pieces to whoever serves it elsewhere."""
 
+import hashlib
 import json
 from pathlib import Path
 
 from app.contracts.training import ArtefactFile, ModelNotFound
 
-MANIFEST = "manifest.json"
+MANIFEST, SIGNATURE = "manifest.json", "signature.json"
 MAX_PIECE = 4 * 1024 * 1024
 
 
@@ -17,7 +18,15 @@ def files(folder: Path) -> list[ArtefactFile]:
     except (OSError, ValueError, KeyError):
         raise ModelNotFound("the files of this model are not here") from None
     others = [ArtefactFile(name, facts["bytes"], facts["sha256"]) for name, facts in sorted(said.items())]
-    return [ArtefactFile(MANIFEST, len(manifest), folder.name), *others]
+    return [ArtefactFile(MANIFEST, len(manifest), folder.name), *others, *_signature(folder)]
+
+
+def _signature(folder: Path) -> list[ArtefactFile]:
+    try:
+        signature = (folder / SIGNATURE).read_bytes()
+    except OSError:
+        return []
+    return [ArtefactFile(SIGNATURE, len(signature), hashlib.sha256(signature).hexdigest())]
 
 
 def read(folder: Path, name: str, offset: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import Kind
 from app.contracts.training import GateResult, IllegalMove, Model, ModelNotFound, NothingToRollBackTo
+from app.ml.artefact import read_manifest, size_bytes
 from app.modules.training import evidence, trials
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,19 @@ def judge(session: Session, model: Model, results: Sequence[GateResult]) -> bool
     return not refused
 
 
+def enter_imported(session: Session, folder: Path) -> Model:
+    """Add a model of another instance, verified before, as a candidate; one that is known stays as it is."""
+    manifest = read_manifest(folder)
+    metrics = {
+        str(name): float(value) if isinstance(value, int | float) else None
+        for name, value in dict(manifest.get("metrics") or {}).items()
+    }
+    model, is_new = register(session, manifest["kind"], folder.name, size_bytes(folder), metrics, None, None)
+    if is_new:
+        move(session, model, "candidate")
+    return get(session, model.model_id)
+
+
 def promote(session: Session, model_id: UUID, reason: str) -> Model:
     """Make a model its kind's champion and tell followers. Raises ModelNotFound, IllegalMove."""
     lock_kind(session, get(session, model_id).kind)
@@ -90,13 +105,13 @@ def roll_back(session: Session, kind: Kind, reason: str) -> Model:
     """Let the champion before serve again and tell followers. Raises NothingToRollBackTo."""
     lock_kind(session, kind)
     current = champion(session, kind)
-    previous = _previous(session, kind)
-    if current is None or previous is None:
+    before = previous(session, kind)
+    if current is None or before is None:
         raise NothingToRollBackTo
     evidence.explain(session, reason)
     trials.end_running(session, kind, None, "the champion was rolled back")
     move(session, current, "rolled_back")
-    return _crown(session, previous, reason)
+    return _crown(session, before, reason)
 
 
 def quarantine(session: Session, model: Model, reason: str) -> None:
@@ -110,14 +125,15 @@ def quarantine(session: Session, model: Model, reason: str) -> None:
     log.error("model quarantined", extra={**_facts(model), "was": model.state, "reason": reason})
     if model.state in {"champion", "shadow", "canary"}:
         trials.end_running(session, model.kind, None, "a model of it was quarantined")
-        previous = _previous(session, model.kind) if model.state == "champion" else None
-        if previous is not None:
-            _crown(session, previous, f"model {model.number} was quarantined")
+        before = previous(session, model.kind) if model.state == "champion" else None
+        if before is not None:
+            _crown(session, before, f"model {model.number} was quarantined")
         else:
             trials.announce(session, model.kind)
 
 
-def _previous(session: Session, kind: Kind) -> Model | None:
+def previous(session: Session, kind: Kind) -> Model | None:
+    """Return the model that served a kind before its champion, None where there is none."""
     row = session.execute(
         text(
             f"""
@@ -190,6 +206,12 @@ def listed(session: Session, kind: Kind | None) -> list[Model]:
 
 def champions(session: Session) -> list[Model]:
     rows = session.execute(text(f"select {COLUMNS} from model where state = 'champion' order by kind"))  # noqa: S608
+    return [Model(*row) for row in rows]
+
+
+def of_bytes(session: Session, sha256: str) -> list[Model]:
+    """Return the models with these bytes: one for each kind at most."""
+    rows = session.execute(text(f"select {COLUMNS} from model where sha256 = :sha"), {"sha": sha256})  # noqa: S608
     return [Model(*row) for row in rows]
 
 

@@ -1,5 +1,7 @@
 """The rules of training: what may be started, stopped, promoted, and read."""
 
+import contextlib
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import msgspec
 from app.contracts.events import FeedPage
 from app.contracts.experiments import Experiment, ExperimentEffect, Mode, TrustedKey
 from app.contracts.listens import Kind
+from app.contracts.recommendations import Recommender
 from app.contracts.training import (
     ArtefactFile,
     ChampionChanged,
@@ -22,26 +25,32 @@ from app.contracts.training import (
     IllegalMove,
     Model,
     ModelNotFound,
-    NotAvailableYet,
     NothingToTrain,
     NotReproducible,
+    RefusedModel,
     Run,
     RunLogLine,
     Schedule,
     Snapshot,
     SnapshotCheck,
+    SnapshotNotFound,
     Transition,
 )
 from app.kernel import feed
 from app.kernel.contract import DeadlineExceeded, InvalidRequest, ServiceUnavailable
 from app.kernel.db import Database
-from app.modules.training import artefacts, evidence, experiments, fitting, registry, runs, schedules
+from app.ml.signature import key_id
+from app.modules.training import artefacts, cards, evidence, experiments, fitting, importing, registry, runs, schedules
 from app.modules.training.erasures import Erasures
+from app.modules.training.keys import Keys
 from app.modules.training.runner import Runner
 from app.modules.training.search import MOST as MOST_TRIALS
 from app.modules.training.search import check_installed
 from app.modules.training.snapshots import Snapshots
 from app.modules.training.steps import Options, Steps
+from app.modules.training.watching import Watch
+
+log = logging.getLogger(__name__)
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 EVENT = msgspec.json.Decoder(ChampionChanged)
@@ -58,12 +67,18 @@ class TrainingService:
         models_home: Path,
         ring: Callable[[UUID], None],
         options: Options,
+        *,
+        keys: Keys,
+        sign: Callable[[Path], None],
+        recommender: Callable[[], Recommender],
     ) -> None:
         self.database = database
         self.snapshots = snapshots
         self.models_home = models_home
         self.ring = ring
-        self.runner = Runner(database, Steps(database, snapshots, models_home, options))
+        self.keys = keys
+        self.runner = Runner(database, Steps(database, snapshots, models_home, options, sign))
+        self.watch = Watch(database, recommender)
         self.erasures = Erasures(database, snapshots)
 
     def create_snapshot(self) -> Snapshot:
@@ -227,7 +242,12 @@ class TrainingService:
             return registry.roll_back(session, kind, reason)
 
     def model_card(self, model_id: UUID) -> str:
-        raise NotAvailableYet
+        model = self.get_model(model_id)
+        snapshot = None
+        if model.snapshot_id is not None:
+            with contextlib.suppress(SnapshotNotFound):
+                snapshot = self.snapshots.get(self.snapshots.current(model.snapshot_id))
+        return cards.card(model, self.models_home / model.sha256, snapshot)
 
     def start_experiment(
         self,
@@ -268,21 +288,46 @@ class TrainingService:
             return experiments.listed(session, kind, max(1, min(limit, MAX_PAGE)))
 
     def get_experiment(self, experiment_id: UUID) -> ExperimentEffect:
-        with self.database.begin() as session:
-            found = experiments.get(session, experiment_id)
-        return ExperimentEffect(found, [], [], None, None)
+        return self.watch.effect(experiment_id)
 
     def trusted_keys(self) -> list[TrustedKey]:
-        return []
+        return self.keys.listed()
 
     def report_damage(self, sha256: str, process: str, reason: str) -> bool:
-        raise NotAvailableYet
+        folder = self._artefact(sha256)
+        refusal = self.keys.refusal(folder)
+        log.warning(
+            "a process refused a model",
+            extra={"sha256": sha256, "refused_by": process, "reason": reason, "here": refusal},
+        )
+        if refusal is None:
+            return False
+        with self.database.begin() as session:
+            for model in registry.of_bytes(session, sha256):
+                registry.quarantine(session, model, refusal)
+        return True
 
     def write_import(self, sha256: str, name: str, offset: int, content: bytes) -> None:
-        raise NotAvailableYet
+        importing.write_piece(self.models_home, sha256, name, offset, content)
 
     def finish_import(self, sha256: str, public_key: str, trust_as: str = "") -> Model:
-        raise NotAvailableYet
+        keys = self.keys.trusted()
+        if trust_as:
+            try:
+                keys.setdefault(key_id(public_key), public_key)
+            except ValueError:
+                raise RefusedModel("the key that came with it is none") from None
+        try:
+            folder = importing.verified(self.models_home, sha256, keys, public_key)
+            if trust_as:
+                self.keys.add(public_key, trust_as)
+            with contextlib.suppress(OSError):  # it was here already
+                folder.rename(self.models_home / sha256)
+        finally:
+            importing.forget(self.models_home, sha256)
+        with self.database.begin() as session:
+            evidence.explain(session, f"imported{f', key of {trust_as}' if trust_as else ''}")
+            return registry.enter_imported(session, self.models_home / sha256)
 
     def champions(self) -> list[Model]:
         with self.database.begin() as session:

@@ -5,6 +5,7 @@ measured in a checkpoint, the model under the hash of its bytes. The last step i
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +35,19 @@ class Options:
 
 
 class Steps:
-    def __init__(self, database: Database, snapshots: Snapshots, models_home: Path, options: Options) -> None:
+    def __init__(
+        self,
+        database: Database,
+        snapshots: Snapshots,
+        models_home: Path,
+        options: Options,
+        sign: Callable[[Path], None],
+    ) -> None:
         self.database = database
         self.snapshots = snapshots
         self.models_home = models_home
         self.options = options
+        self.sign = sign
 
     def advance(self, run: Run, progress: Progress) -> None:
         """Bring a run to its end. Raises Stopped when it is cancelled, NotReproducible, NothingToTrain, Damaged."""
@@ -79,6 +88,7 @@ class Steps:
         )
         if run.reproduces:
             self._compare(run.reproduces, fitted.sha256, noted)
+        self.sign(self.models_home / fitted.sha256)
         progress(0.97, "registering")
         self._register(run, snapshot_id, fitted)
         checkpoint.forget()

@@ -14,6 +14,7 @@ from app.modules.training import gate, gauges, grid
 from app.modules.training.audited import AuditedTraining
 from app.modules.training.bell import bell
 from app.modules.training.erasures import note
+from app.modules.training.keys import Keys, signer
 from app.modules.training.service import TrainingService
 from app.modules.training.snapshots import Snapshots
 from app.modules.training.steps import Options
@@ -35,7 +36,16 @@ def build(w: Wiring) -> Wired:
 
     options = Options(gate.load(w.settings.gate_file), grid.load(w.settings.grid_file), w.settings.price_kwh)
     snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull, kept=w.settings.snapshots_kept)
-    service = AuditedTraining(w.database, snapshots, w.settings.data_dir / "models", bell(w.settings), options)
+    service = AuditedTraining(
+        w.database,
+        snapshots,
+        w.settings.data_dir / "models",
+        bell(w.settings),
+        options,
+        keys=Keys(w.database, w.settings),
+        sign=signer(w.settings),
+        recommender=lambda: w.services.recommendations,
+    )
     service.accounts = w.services.accounts
     erasures = Follower("accounts", w.database, pull_erasures, note, _keep)
     return Wired(service, (erasures,), tick=Tending(service).tick)
@@ -46,7 +56,8 @@ def _keep(_session: Session) -> None:
 
 
 class Tending:
-    """Reaps now and then from the tick, so that runs are rescued also where no beat runs; takes out the erased."""
+    """What the tick does: takes out the erased, watches what serves and is tried, and now and then reaps runs, so that
+    they are rescued also where no beat runs."""
 
     def __init__(self, service: TrainingService) -> None:
         self.service = service
@@ -54,6 +65,7 @@ class Tending:
 
     def tick(self) -> None:
         self.service.erasures.apply()
+        self.service.watch.look()
         if time.monotonic() >= self._next:
             self.service.reap()
             gauges.look(self.service.database)
