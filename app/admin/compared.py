@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from app.admin.charts import Intervals, Value, intervals
 from app.contracts.training import Evaluation, Figure, Run
+from app.kernel.locales import N_
+from app.kernel.locales import gettext as _
 
-SUBJECTS = {"model": "this model", "champion": "champion", "popularity": "popularity", "item-knn": "item-knn"}
+SUBJECTS = {"model": N_("this model"), "champion": "champion", "popularity": "popularity", "item-knn": "item-knn"}
 DIFFERENCE = "difference"
 FIRST = "ndcg"
 
@@ -43,8 +45,8 @@ def figures_of(evaluations: Sequence[Evaluation]) -> Figures | None:
     return Figures(
         found,
         metric,
-        intervals([Value(SUBJECTS[f.subject], f.value, f.low, f.high) for f in of_all]),
-        intervals([Value(f"{f.cohort} ({f.listeners})", f.value, f.low, f.high) for f in groups]),
+        intervals([Value(_(SUBJECTS[f.subject]), f.value, f.low, f.high) for f in of_all]),
+        intervals([Value(f"{_(f.cohort)} ({f.listeners})", f.value, f.low, f.high) for f in groups]),
     )
 
 
@@ -77,7 +79,7 @@ def differing(runs: Sequence[Run]) -> list[tuple[str, list[object]]]:
 
 
 def name_of(run: Run) -> str:
-    return f"{run.kind} {str(run.run_id)[:8]}"
+    return f"{_(run.kind)} {str(run.run_id)[:8]}"
 
 
 def main_metric(figures: Sequence[Figure]) -> str:

@@ -17,6 +17,7 @@ from app.contracts.training import NotAvailableYet
 from app.kernel.contract import DomainError
 from app.kernel.http import parse_form
 from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 
 
@@ -67,7 +68,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
             do()
             say(_("Done."))
         except DomainError as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
         return go(url_for("admin.experiment", experiment_id=experiment_id))
 
     def told(experiment_id: UUID) -> dict[str, object]:

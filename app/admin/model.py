@@ -15,6 +15,7 @@ from app.contracts.training import NotAvailableYet
 from app.kernel.contract import DomainError
 from app.kernel.http import parse_form
 from app.kernel.locales import gettext as _
+from app.kernel.locales import said
 from app.settings import Settings
 
 
@@ -58,7 +59,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
                 model_id, form.mode, form.share / 100, promotes_itself=form.promotes_itself, reason=form.reason
             )
         except DomainError as error:
-            say(error.message, tone="problem")
+            say(said(error), tone="problem")
             return go(url_for("admin.model", model_id=model_id))
         say(_("It is being tried."))
         return go(url_for("admin.experiment", experiment_id=made.experiment_id))

@@ -17,8 +17,19 @@ KINDS = (N_("recordings"), N_("artists"))
 STATES = (
     *(N_("up"), N_("down"), N_("queued"), N_("running"), N_("cancelling"), N_("cancelled"), N_("done"), N_("failed")),
     *(N_("candidate"), N_("registered"), N_("champion"), N_("retired"), N_("rejected"), N_("quarantined")),
-    *(N_("rolled back"), N_("shadow"), N_("canary")),
+    *(N_("rolled back"), N_("shadow"), N_("canary"), N_("promoted"), N_("stopped")),
 )
+VERDICTS = (N_("undecided"), N_("better"), N_("equal"), N_("worse"), N_("failing"), N_("invalid"))
+CAUSES = (N_("asked"), N_("nightly"), N_("volume"), N_("drift"), N_("search"), N_("retry"), N_("reproduce"))
+CHECKS = (N_("volume"), N_("times"), N_("unknown"), N_("duplicates"), N_("time gap"), N_("sudden change"))
+LEVELS = (N_("ok"), N_("warn"), N_("stop"))
+FEATURES = (N_("items"), N_("listeners"), N_("play times"))
+RULES = (
+    *(N_("better than champion"), N_("no group worse"), N_("better than popularity")),
+    *(N_("coverage"), N_("latency"), N_("size")),
+)
+SUBJECTS = (N_("model"), N_("popularity"), N_("difference"))
+COHORTS = (N_("all"), N_("new"), N_("light"), N_("heavy"))
 
 
 def say(text: str, *, tone: str = "done") -> None:

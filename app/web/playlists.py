@@ -12,8 +12,8 @@ from app.contracts.playlists import EditConflict, Format, InvalidPlaylist, NewEn
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form, parse_query
+from app.kernel.locales import N_, said
 from app.kernel.locales import gettext as _
-from app.kernel.locales import said
 from app.settings import Settings
 from app.web import notes
 from app.web.library import playable, server_name
@@ -22,6 +22,7 @@ from app.web.parts import gather, part
 
 Text = Annotated[str, Meta(max_length=2000)]
 Place = Annotated[int, Meta(ge=0, le=100_000)]
+KINDS = (N_("weekly"), N_("weekly jams"), N_("weekly exploration"))  # made by Segue
 FORMATS: dict[str, Format] = {"jspf": "jspf", "xspf": "xspf", "m3u8": "m3u8"}
 
 

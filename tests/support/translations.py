@@ -108,7 +108,8 @@ def is_word(text: str) -> bool:
 
 
 JINJA = re.compile(r"{#.*?#}|{%-?\s*trans.*?endtrans\s*-?%}|{%.*?%}|{{.*?}}", re.DOTALL)
-TEXT_IN_EXPRESSION = re.compile(r"""(?<![\w=!(\["])\s"([A-Z][a-z]+(?: [^"{}<>/]*)?)"(?!\s*[:=\]])""")
+# a capital, or several words: classes are named by one, or come as class="…"
+IN_EXPRESSION = re.compile(r"""(?<!_\()(?<!\w\()"([A-Z][a-z]*(?: [^"{}<>/]*)?|(?<!=")[a-z]+(?: [a-z]+)+)["]""")
 
 
 def plain_texts() -> Iterator[str]:
@@ -123,7 +124,7 @@ def plain_texts() -> Iterator[str]:
         for words in parser.found:
             yield f"{file.relative_to(ROOT)}: plain text: {words[:80]}"
         for part in re.findall(r"{{.*?}}|{%.*?%}", source, re.DOTALL):
-            for words in re.findall(r"""(?<!_\()(?<!\w\()"([A-Z][a-z]*(?: [^"{}<>/]*)?)["]""", part):
+            for words in IN_EXPRESSION.findall(part):
                 yield f"{file.relative_to(ROOT)}: plain text in an expression: {words[:80]}"
 
 
