@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from app.composition import MODULES, WORKER_MODULES, Callers
-from app.host.autoscaling import RULES
+from app.kernel.autoscaling import RULES
 from app.settings import MODULE_NAMES
 from app.topology import Topology, load
 
@@ -146,13 +146,13 @@ def budget(process: str) -> dict[str, Any]:
 
 def autoscaler(process: str) -> dict[str, Any]:
     rule = RULES[process]
-    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": rule.target_percent}}
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": round(100 * rule.target)}}
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": process},
-        "minReplicas": rule.at_least,
-        "maxReplicas": rule.at_most,
+        "minReplicas": rule.least,
+        "maxReplicas": rule.most,
         "metrics": [{"type": "Resource", "resource": metric}],
-        "behavior": {"scaleDown": {"stabilizationWindowSeconds": rule.window_s}},
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": int(rule.window_s)}},
     }
     return resource("HorizontalPodAutoscaler", "autoscaling/v2", process, process, spec=spec)
 

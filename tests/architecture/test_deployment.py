@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.contracts.callers import MODULE_CALLS
-from app.host.autoscaling import RULES
+from app.kernel.autoscaling import RULES
 from services import kubernetes, sbom
 from tests.support.stack import ROOT
 
@@ -59,7 +59,7 @@ def test_every_pod_is_restricted_and_scales_by_the_rule() -> None:
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     for process, rule in RULES.items():
         scaler = of_kind("HorizontalPodAutoscaler")[process]["spec"]
-        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (rule.at_least, rule.at_most)
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (rule.least, rule.most)
 
 
 def test_a_pod_sees_no_other_modules_password() -> None:
