@@ -28,7 +28,9 @@ BODIES = [
 VALUES = ["", "x", "-1", "0", "1000000000", "1e999", "NaN", "%00", "%ff", "x" * 3000, "9999-99-99", "'--"]
 
 # A batch that is too long has an error of its own (413).
-BOUNDED_BY_THE_SERVICE = {"Submission.listens"}
+BOUNDED_BY_THE_SERVICE = {"Submission.listens"} | {
+    f"PublicListen.{name}" for name in ("listened_at", "artist", "title", "release", "release_artist")
+}
 
 
 @pytest.fixture

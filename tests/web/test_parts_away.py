@@ -19,7 +19,7 @@ PAGES = (
     ("recommendations", "/artists/{artist}", "Similar artists are away just now"),
     ("listens", "/", "Your history is away just now"),
     ("listens", "/history", "Your history is away just now"),
-    ("listens", "/statistics", "Plays can&#39;t be counted just now"),
+    ("listens", "/statistics", "Plays can't be counted just now"),
     ("listens", "/artists/{artist}", "Your plays are away just now"),
     ("listens", "/search?q=Shore", "Shore band"),
     ("catalog", "/", "you played"),
