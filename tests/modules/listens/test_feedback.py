@@ -43,7 +43,7 @@ def test_there_is_no_stronger_opinion(listens: Listens, listener: UUID, value: i
 
 
 def test_names_come_from_what_was_played_or_counted(listens: Listens, listener: UUID) -> None:
-    listens.submit(listener, [play(0, "Song", "ADA"), play(60, "SONG", "Ada")])
+    listens.submit(listener, [play(0, "Song", "ADA"), play(40 * 86_400, "SONG", "Ada")])
     listens.set_playcounts([NewPlaycount(listener, "Grace", None, 3), NewPlaycount(listener, "Emmy", "Air", 3)], "x")
     listens.set_feedback(listener, "recordings", identify("Ada", "Song").recording_key, 1)
     listens.set_feedback(listener, "artists", artist_key("Ada"), 1)
