@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.contracts.experiments import TrustedKey
 from app.kernel.db import Database
 from app.ml.artefact import DamagedArtefact, open_artefact
-from app.ml.signature import SIGNATURE, check, key_id, sign
+from app.ml.signature import check, key_id, sign
 from app.settings import Settings
 
 PRIVATE, PUBLIC = "model_signing_key", "model_signing_public"
@@ -59,16 +59,3 @@ class Keys:
         except (DamagedArtefact, OSError) as error:
             return str(error)
         return None
-
-    def sign_unsigned(self, folders: list[Path]) -> int:
-        """Sign the models of this instance's own registry that are from before models were signed."""
-        count = 0
-        for folder in folders:
-            if (folder / "manifest.json").exists() and not (folder / SIGNATURE).exists():
-                try:
-                    open_artefact(folder)
-                except DamagedArtefact:
-                    continue
-                sign(folder, self.settings.secret(PRIVATE))
-                count += 1
-        return count
