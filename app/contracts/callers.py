@@ -32,9 +32,13 @@ MODULE_CALLS: dict[str, Calls] = {
         "accounts": ("feed",),
         "catalog": ("feed",),
         "listens": ("feed",),
-        "training": ("artefact_files", "feed", "read_artefact"),
+        "training": ("artefact_files", "feed", "read_artefact", "report_damage", "trusted_keys"),
     },
-    "training": {"accounts": ("feed", "record_act"), "listens": ("pseudonyms_of", "training_feed")},
+    "training": {
+        "accounts": ("feed", "record_act"),
+        "listens": ("pseudonyms_of", "training_feed"),
+        "recommendations": ("model_health", "outcome_sums"),
+    },
     "playlists": {
         "accounts": ("feed",),
         "catalog": ("get_identifiers", "resolve"),

@@ -19,7 +19,8 @@ from tests.support.commands import manage
 from tests.support.people import new_person
 from tests.support.stack import ROOT, Stack
 
-CALL = re.compile(r"services\.(" + "|".join(MODULE_NAMES) + r")\.(\w+)")
+# another module is reached by `services`, or by what wiring hands in: `self.training()`
+CALL = re.compile(r"(?:services\.|self\.(?=\w+\(\)))(" + "|".join(MODULE_NAMES) + r")(?:\(\))?\.(\w+)")
 
 
 def source_of(module: str) -> str:

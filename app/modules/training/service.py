@@ -70,7 +70,7 @@ class TrainingService:
         *,
         keys: Keys,
         sign: Callable[[Path], None],
-        recommender: Callable[[], Recommender],
+        recommendations: Callable[[], Recommender],
     ) -> None:
         self.database = database
         self.snapshots = snapshots
@@ -78,7 +78,7 @@ class TrainingService:
         self.ring = ring
         self.keys = keys
         self.runner = Runner(database, Steps(database, snapshots, models_home, options, sign))
-        self.watch = Watch(database, recommender)
+        self.watch = Watch(database, recommendations)
         self.erasures = Erasures(database, snapshots)
 
     def create_snapshot(self) -> Snapshot:

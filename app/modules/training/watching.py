@@ -33,9 +33,9 @@ LATELY = timedelta(minutes=15)
 class Watch:
     """`look` does one round: technical failures each time, what listeners do every half minute."""
 
-    def __init__(self, database: Database, recommender: Callable[[], Recommender]) -> None:
+    def __init__(self, database: Database, recommendations: Callable[[], Recommender]) -> None:
         self.database = database
-        self.recommender = recommender
+        self.recommendations = recommendations
         self._next_sums = 0.0
 
     def look(self) -> None:
@@ -89,7 +89,7 @@ class Watch:
         with self.database.begin() as session:
             experiment = experiments.get(session, experiment_id)
         treatment, control = self._models(experiment)
-        sums = self.recommender().outcome_sums(
+        sums = self.recommendations().outcome_sums(
             experiment.kind, control.sha256, treatment.sha256, experiment.started_at, experiment.ended_at
         )
         days = (datetime.now(UTC) - experiment.started_at) / timedelta(days=1)
@@ -139,7 +139,7 @@ class Watch:
             return registry.get(session, experiment.treatment_id), registry.get(session, experiment.control_id)
 
     def _health(self, hashes: list[str], since: datetime) -> dict[str, ModelHealth]:
-        return {found.sha256: found for found in self.recommender().model_health(hashes, since)}
+        return {found.sha256: found for found in self.recommendations().model_health(hashes, since)}
 
 
 def rule_of(experiment: Experiment) -> Rule:

@@ -44,7 +44,7 @@ def build(w: Wiring) -> Wired:
         options,
         keys=Keys(w.database, w.settings),
         sign=signer(w.settings),
-        recommender=lambda: w.services.recommendations,
+        recommendations=lambda: w.services.recommendations,
     )
     service.accounts = w.services.accounts
     erasures = Follower("accounts", w.database, pull_erasures, note, _keep)

@@ -54,8 +54,6 @@ def test_a_broken_model_promoted_under_load_is_rolled_back_by_itself(
     api: PublicApi,
     polka: Person,  # noqa: F811
 ) -> None:
-    if stack.name != "loopback":
-        pytest.xfail("known: with recommendations in a process of its own the drill takes longer than it waits for")
     with acting_as(SYSTEM):
         before = next(model for model in stack.services.training.champions() if model.kind == "recordings")
         broken = plant(stack.services, stack.settings, before, "no links")
