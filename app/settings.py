@@ -47,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     grid_file: Path | None = None  # grams of CO2 per kWh by the hour
     price_kwh: float = 0.30
     snapshots_kept: int = 14
+    storage_url: str = ""
     secret_files: dict[str, str] = {}
     secret_values: dict[str, str] = {}
 
@@ -125,6 +126,7 @@ PLAIN = {
     "SEGUE_GRID_FILE": "grid_file",
     "SEGUE_PRICE_KWH": "price_kwh",
     "SEGUE_SNAPSHOTS_KEPT": "snapshots_kept",
+    "SEGUE_STORAGE_URL": "storage_url",
     "SEGUE_LIMITS_URL": "limits_url",
     "SEGUE_RESULTS_URL": "results_url",
     "SEGUE_QUEUE": "queue",

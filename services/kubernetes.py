@@ -113,6 +113,8 @@ def secrets_of(process: str, modules: list[str]) -> list[dict[str, Any]]:
     own = [f"service_{process}.pem"] + [f"db_{module}_app" for module in modules]
     own += ["secret_key"] if process == "gateway" or {"accounts", "listens", "playlists"} & {*modules} else []
     own += ["pseudonym_key"] if "listens" in modules else []
+    own += ["model_signing_key"] if "training" in modules else []
+    own += ["model_signing_public"] if {"training", "recommendations"} & {*modules} else []
     items = [{"key": name, "path": name} for name in own]
     return [
         {"secret": {"name": "segue-secrets", "items": items}},

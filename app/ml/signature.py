@@ -1,4 +1,4 @@
-"""Who made a model: an Ed25519 signature of its manifest, which names the SHA-256 of every other file."""
+"""Who made a model or snapshot: an Ed25519 signature of its manifest, which names the SHA-256 of every other file."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ def key_id(public_pem: str) -> str:
 
 
 def sign(folder: Path, private_pem: str) -> None:
-    """Sign a written model, all or nothing; signed again by the same key it stays as it is."""
+    """Sign a written model or snapshot, all or nothing; signed again by the same key it stays as it is."""
     key = load_pem_private_key(private_pem.encode(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError("models are signed with Ed25519")
@@ -47,14 +47,19 @@ def signer_of(folder: Path) -> str:
 
 
 def check(folder: Path, trusted: Mapping[str, str]) -> None:
-    """Verify that one of the trusted keys (public PEM by id) signed the manifest. Raises DamagedArtefact."""
+    """Verify that one of the trusted keys (public PEM by id) signed a model's manifest. Raises DamagedArtefact."""
     read_manifest(folder)
+    check_signature(folder, trusted)
+
+
+def check_signature(folder: Path, trusted: Mapping[str, str]) -> None:
+    """Verify that one of the trusted keys signed whatever manifest there is. Raises UntrustedArtefact."""
     key, signature = _said(folder)
     if key not in trusted:
         raise UntrustedArtefact(f"{folder.name}: signed by the key {key}, which is not trusted here")
     try:
         _public(trusted[key]).verify(signature, (folder / MANIFEST).read_bytes())
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, ValueError, OSError):
         raise UntrustedArtefact(f"{folder.name}: the signature is not one of its manifest") from None
 
 

@@ -106,10 +106,11 @@ class Line:
 
 
 @contextlib.contextmanager
-def new_line(servers: Servers, folder: Path) -> Iterator[Line]:
+def new_line(servers: Servers, folder: Path, **more: str) -> Iterator[Line]:
     environment = environment_for(servers, folder, f"segue_line_{secrets.token_hex(4)}", "monolith")
     # no worker listens here but those that a test starts
     environment["BROKER_URL"] = environment["SEGUE_RESULTS_URL"] = ""
+    environment |= more
     settings = load_settings(environment)
     migrations.bootstrap(settings, list(MODULES))
     for module in MODULES:

@@ -1,11 +1,11 @@
 """Taking erased people out of kept snapshots.
 
-A snapshot never changes: one that holds an erased person is replaced by a child without them, which says why, and its
-own files go. Pseudonyms of the erased are kept, so that no later snapshot brings back what an older one held.
+A snapshot never changes: one that holds an erased person is replaced by a child without them, which says why and is
+signed anew, and its own files go. Pseudonyms of the erased are kept, so that no later snapshot brings back what an
+older one held.
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -63,21 +63,22 @@ class Erasures:
         return not applied
 
     def _replace(self, snapshot: Snapshot, pseudonyms: Sequence[UUID]) -> bool:
-        home, snapshot_id = self.snapshots.home, snapshot.snapshot_id
-        if snapshot_files.damaged_files(home, snapshot_id):
+        store, snapshot_id = self.snapshots.store, snapshot.snapshot_id
+        if store.damaged(snapshot_id):
             # what can't be read can't be trained on, but may still hold them
-            snapshot_files.remove(home, snapshot_id)
+            store.remove(snapshot_id)
+            self.snapshots.sweep()
             return False
-        content = snapshot_files.content_of(home, snapshot_id)
-        child = snapshot_files.without_people(home, content, [each.bytes for each in pseudonyms])
+        content = store.content(snapshot_id)
+        child = snapshot_files.without_people(store.home, content, [each.bytes for each in pseudonyms])
         if child is None:
             return False
         said = {"feed_cursor": snapshot.feed_cursor, "parent": snapshot_id, "reason": REASON}
-        child_id = snapshot_files.keep(home, child, said, self.snapshots.sign, is_replaced=True)
+        child_id, child = store.keep(child, said, content, is_replaced=True)
         if child_id != snapshot_id:
             with self.database.begin() as session:
-                self.snapshots.store(session, child_id, child, snapshot.feed_cursor, parent=snapshot, reason=REASON)
+                self.snapshots.enter(session, child_id, child, snapshot.feed_cursor, parent=snapshot, reason=REASON)
                 session.execute(text("delete from snapshot where snapshot_id = :id"), {"id": snapshot_id})
-            shutil.rmtree(home / snapshot_id, ignore_errors=True)
-        snapshot_files.sweep(home)
+            store.remove(snapshot_id)
+        self.snapshots.sweep()
         return True

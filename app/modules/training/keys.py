@@ -1,4 +1,7 @@
-"""Whose models may serve here: signed by this instance's own key, or one that was imported with a model."""
+"""Whose models may serve here: signed by this instance's own key, or one that was imported with a model.
+
+Snapshots are signed with the same key, and only this instance's own are read.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,15 +11,25 @@ from sqlalchemy import text
 from app.contracts.experiments import TrustedKey
 from app.kernel.db import Database
 from app.ml.artefact import DamagedArtefact, open_artefact
-from app.ml.signature import check, key_id, sign
+from app.ml.signature import check, check_signature, key_id, sign
 from app.settings import Settings
 
 PRIVATE, PUBLIC = "model_signing_key", "model_signing_public"
 
 
 def signer(settings: Settings) -> Callable[[Path], None]:
-    """Return what signs a written model; the key is read then, by the worker, and by nobody who only serves."""
+    """Return what signs a written model or snapshot; the key is read then, and by nobody who only serves."""
     return lambda folder: sign(folder, settings.secret(PRIVATE))
+
+
+def own_signature(settings: Settings) -> Callable[[Path], None]:
+    """Return what verifies that this instance signed a manifest. It raises UntrustedArtefact."""
+
+    def verify(folder: Path) -> None:
+        own = settings.secret(PUBLIC)
+        check_signature(folder, {key_id(own): own})
+
+    return verify
 
 
 class Keys:

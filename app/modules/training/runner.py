@@ -48,7 +48,7 @@ class Runner:
         facts = {"run": str(run.run_id), "kind": run.kind, "attempt": run.attempt}
         log.info("run started", extra=facts)
         try:
-            for home in (self.steps.models_home, self.steps.snapshots.home):
+            for home in (self.steps.models.home, self.steps.snapshots.home):
                 _sweep(home)
             self.steps.advance(run, progress)
         except Stopped:

@@ -43,6 +43,7 @@ from app.ml.signature import key_id
 from app.modules.training import artefacts, cards, evidence, experiments, fitting, importing, registry, runs, schedules
 from app.modules.training.erasures import Erasures
 from app.modules.training.keys import Keys
+from app.modules.training.model_store import ModelStore
 from app.modules.training.runner import Runner
 from app.modules.training.search import MOST as MOST_TRIALS
 from app.modules.training.search import check_installed
@@ -64,20 +65,19 @@ class TrainingService:
         self,
         database: Database,
         snapshots: Snapshots,
-        models_home: Path,
+        models: ModelStore,
         ring: Callable[[UUID], None],
         options: Options,
         *,
         keys: Keys,
-        sign: Callable[[Path], None],
         recommendations: Callable[[], Recommender],
     ) -> None:
         self.database = database
         self.snapshots = snapshots
-        self.models_home = models_home
+        self.models = models
         self.ring = ring
         self.keys = keys
-        self.runner = Runner(database, Steps(database, snapshots, models_home, options, sign))
+        self.runner = Runner(database, Steps(database, snapshots, models, options))
         self.watch = Watch(database, recommendations)
         self.erasures = Erasures(database, snapshots)
 
@@ -247,7 +247,7 @@ class TrainingService:
         if model.snapshot_id is not None:
             with contextlib.suppress(SnapshotNotFound):
                 snapshot = self.snapshots.get(self.snapshots.current(model.snapshot_id))
-        return cards.card(model, self.models_home / model.sha256, snapshot)
+        return cards.card(model, self.models.folder(model.sha256), snapshot)
 
     def start_experiment(
         self,
@@ -308,7 +308,7 @@ class TrainingService:
         return True
 
     def write_import(self, sha256: str, name: str, offset: int, content: bytes) -> None:
-        importing.write_piece(self.models_home, sha256, name, offset, content)
+        importing.write_piece(self.models.home, sha256, name, offset, content)
 
     def finish_import(self, sha256: str, public_key: str, trust_as: str = "") -> Model:
         keys = self.keys.trusted()
@@ -318,16 +318,17 @@ class TrainingService:
             except ValueError:
                 raise RefusedModel("the key that came with it is none") from None
         try:
-            folder = importing.verified(self.models_home, sha256, keys, public_key)
+            folder = importing.verified(self.models.home, sha256, keys, public_key)
             if trust_as:
                 self.keys.add(public_key, trust_as)
             with contextlib.suppress(OSError):  # it was here already
-                folder.rename(self.models_home / sha256)
+                folder.rename(self.models.home / sha256)
+            self.models.keep(sha256)
         finally:
-            importing.forget(self.models_home, sha256)
+            importing.forget(self.models.home, sha256)
         with self.database.begin() as session:
             evidence.explain(session, f"imported{f', key of {trust_as}' if trust_as else ''}")
-            return registry.enter_imported(session, self.models_home / sha256)
+            return registry.enter_imported(session, self.models.home / sha256)
 
     def champions(self) -> list[Model]:
         with self.database.begin() as session:
@@ -345,7 +346,7 @@ class TrainingService:
         with self.database.begin() as session:
             if not registry.is_known(session, sha256):
                 raise ModelNotFound
-        return self.models_home / sha256
+        return self.models.folder(sha256)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ChampionChanged]:
         with self.database.begin() as session:

@@ -2,6 +2,7 @@
 
     snapshots/files/<sha256>.parquet     a segment of a bucket of people
     snapshots/<id>/manifest.json         which segments it has; what it is of; why it took another's place
+    snapshots/<id>/signature.json        that this instance wrote the manifest
 
 The id is the hash of what was played (each bucket's fingerprint, and the schema), and not of how that lies in segments:
 the same plays are the same snapshot.
@@ -14,11 +15,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.ml.artefact import DamagedArtefact
+from app.ml.signature import SIGNATURE
 from app.modules.training.plays import FEEDBACK, LISTENED, PLAYCOUNT, Ints, Plays
 from app.modules.training.segments import (
     BUCKETS,
@@ -40,15 +44,18 @@ FILES = "files"
 MOST_NEWER, MOST_SEGMENTS = 0.5, 12
 
 Content = dict[str, Any]
-Sign = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What signs a folder's manifest, and what verifies that; it raises DamagedArtefact."""
+
+    sign: Callable[[Path], None]
+    verify: Callable[[Path], None]
 
 
 class Damaged(Exception):
     """A snapshot's files are not what its manifest says."""
-
-
-def unsigned(_folder: Path) -> None:
-    """Sign nothing."""
 
 
 def grow(home: Path, base: Content | None, spill: Spill) -> Content:
@@ -160,21 +167,19 @@ def id_of(content: Content) -> str:
     )
 
 
-def keep(
-    home: Path, content: Content, said: dict[str, Any], sign: Sign = unsigned, *, is_replaced: bool = False
-) -> str:
+def keep(home: Path, content: Content, said: dict[str, Any], seal: Seal, *, is_replaced: bool = False) -> str:
     """Write and sign a manifest, all or nothing, and return the snapshot's id; an intact one stays, unless replaced.
 
     `said` goes beside the content: the feed's position, and of a child its parent and the reason.
     """
     snapshot_id = id_of(content)
-    if not is_replaced and not damaged_files(home, snapshot_id):
+    if not is_replaced and not damaged_files(home, snapshot_id, seal):
         return snapshot_id
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=home))
     try:
         manifest = {"content": content, "content_sha256": hash_of(content), **said}
         (unfinished / MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1))
-        sign(unfinished)
+        seal.sign(unfinished)
         unfinished.chmod(0o755)
         for file in unfinished.iterdir():
             _sync(file)
@@ -213,13 +218,18 @@ def _sync(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-def damaged_files(home: Path, snapshot_id: str) -> list[str]:
-    """Return the names of files that are missing or not what the manifest says."""
+def damaged_files(home: Path, snapshot_id: str, seal: Seal) -> list[str]:
+    """Return the names of files that are missing or not what the signed manifest says."""
     try:
         content = content_of(home, snapshot_id)
     except Damaged:
         return [MANIFEST]
-    return sorted(name for name, sha256 in names_of(content) if not _is_intact(home / FILES / name, sha256))
+    found = sorted(name for name, sha256 in names_of(content) if not _is_intact(home / FILES / name, sha256))
+    try:
+        seal.verify(home / snapshot_id)
+    except DamagedArtefact:
+        found.append(SIGNATURE)
+    return found
 
 
 def names_of(content: Content) -> list[tuple[str, str]]:
@@ -255,30 +265,6 @@ def without_people(home: Path, content: Content, pseudonyms: Collection[bytes]) 
     return _content(home, buckets, new_bytes)
 
 
-def remove(home: Path, snapshot_id: str) -> None:
-    """Remove a snapshot, and the segments that no other one has."""
-    shutil.rmtree(home / snapshot_id, ignore_errors=True)
-    sweep(home)
-
-
-def sweep(home: Path) -> None:
-    """Remove the segments that no snapshot has; nobody else may be writing one."""
-    needed: set[str] = set()
-    for manifest in home.glob(f"*/{MANIFEST}"):
-        with contextlib.suppress(Damaged):
-            needed |= {name for name, _ in names_of(content_of(home, manifest.parent.name))}
-    for file in (home / FILES).glob("*"):
-        if file.name not in needed:
-            file.unlink(missing_ok=True)
-
-
-def read(home: Path, snapshot_id: str) -> Plays:
-    """Read a snapshot's plays. Raises Damaged."""
-    if found := damaged_files(home, snapshot_id):
-        raise Damaged(f"snapshot {snapshot_id}: {', '.join(found)}")
-    return plays_of(_buckets(home, content_of(home, snapshot_id)))
-
-
 def plays_of(buckets: Iterable[Rows]) -> Plays:
     """Return what holds by buckets as arrays of numbers."""
     people: dict[bytes, int] = {}
@@ -305,7 +291,8 @@ def plays_of(buckets: Iterable[Rows]) -> Plays:
     return _sorted(list(people), list(keys), arrays)
 
 
-def _buckets(home: Path, content: Content) -> Iterator[Rows]:
+def buckets(home: Path, content: Content) -> Iterator[Rows]:
+    """Return what holds by buckets of people."""
     for bucket in content["buckets"]:
         parts = [read_parquet(home / FILES / _name(segment)) for segment in bucket["segments"]]
         if parts:

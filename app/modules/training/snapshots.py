@@ -2,10 +2,8 @@
 
 import contextlib
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -19,7 +17,7 @@ from app.kernel.db import Database
 from app.kernel.feed import FeedReset
 from app.modules.training import snapshot_files
 from app.modules.training.plays import Plays
-from app.modules.training.snapshot_files import unsigned
+from app.modules.training.snapshot_store import SnapshotStore
 from app.modules.training.spill import Spill
 
 Pull = Callable[[str, int], FeedPage[TrainingEvent]]
@@ -35,14 +33,12 @@ BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 class Snapshots:
     """Takes, finds and checks the snapshots below `home`."""
 
-    def __init__(
-        self, database: Database, home: Path, pull: Pull, *, kept: int = 14, sign: snapshot_files.Sign = unsigned
-    ) -> None:
+    def __init__(self, database: Database, store: SnapshotStore, pull: Pull, *, kept: int = 14) -> None:
         self.database = database
-        self.home = home
+        self.store = store
+        self.home = store.home
         self.pull = pull
         self.kept = kept
-        self.sign = sign
 
     def create(self, progress: Progress = lambda _fraction, _step: None) -> Snapshot:
         """Go on from the newest snapshot where there is one: what was read before is not read again."""
@@ -61,10 +57,9 @@ class Snapshots:
                 content = base or {}
             else:
                 content = snapshot_files.grow(self.home, base, spill)
-            snapshot_id = snapshot_files.keep(self.home, content, {"feed_cursor": cursor}, self.sign)
-            content = snapshot_files.content_of(self.home, snapshot_id)
+            snapshot_id, content = self.store.keep(content, {"feed_cursor": cursor}, base)
             with self.database.begin() as session:
-                self.store(session, snapshot_id, content, cursor)
+                self.enter(session, snapshot_id, content, cursor)
             self._let_go()
         return self.get(snapshot_id)
 
@@ -99,10 +94,14 @@ class Snapshots:
                 ).scalars()
             )
         for snapshot_id in gone:
-            shutil.rmtree(self.home / snapshot_id, ignore_errors=True)
-        snapshot_files.sweep(self.home)
+            self.store.remove(snapshot_id)
+        self.sweep()
 
-    def store(
+    def sweep(self) -> None:
+        """Remove the files that no snapshot has."""
+        self.store.sweep([each.snapshot_id for each in self.list()])
+
+    def enter(
         self,
         session: Session,
         snapshot_id: str,
@@ -155,9 +154,9 @@ class Snapshots:
     def _base(self) -> tuple[snapshot_files.Content | None, str, Snapshot | None]:
         """Return what to go on from: content and cursor of the newest snapshot, where it is whole."""
         newest = next(iter(self.list()), None)
-        if newest is None or snapshot_files.damaged_files(self.home, newest.snapshot_id):
+        if newest is None or self.store.damaged(newest.snapshot_id):
             return None, "", None
-        return snapshot_files.content_of(self.home, newest.snapshot_id), newest.feed_cursor, newest
+        return self.store.content(newest.snapshot_id), newest.feed_cursor, newest
 
     def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], progress: Progress) -> str:
         count = 0
@@ -221,12 +220,13 @@ class Snapshots:
 
     def check(self, beginning: str) -> SnapshotCheck:
         snapshot = self.get(beginning)
-        damaged = snapshot_files.damaged_files(self.home, snapshot.snapshot_id)
+        self.store.refresh(snapshot.snapshot_id)
+        damaged = self.store.damaged(snapshot.snapshot_id)
         return SnapshotCheck(snapshot.snapshot_id, not damaged, damaged)
 
     def read(self, snapshot_id: str) -> Plays:
         """Return a snapshot's plays. Raises Damaged."""
-        return snapshot_files.read(self.home, snapshot_id)
+        return self.store.read(snapshot_id)
 
 
 def _snapshot(row: Row[Any]) -> Snapshot:

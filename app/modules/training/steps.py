@@ -5,10 +5,8 @@ measured in a checkpoint, the model under the hash of its bytes. The last step i
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from app.modules.training.checkpoint import Checkpoint
 from app.modules.training.energy import Meter
 from app.modules.training.grid import Grid
 from app.modules.training.heart import Stopped
+from app.modules.training.model_store import ModelStore
 from app.modules.training.plays import Plays
 from app.modules.training.record import record
 from app.modules.training.snapshot_files import Damaged, hash_of
@@ -39,15 +38,13 @@ class Steps:
         self,
         database: Database,
         snapshots: Snapshots,
-        models_home: Path,
+        models: ModelStore,
         options: Options,
-        sign: Callable[[Path], None],
     ) -> None:
         self.database = database
         self.snapshots = snapshots
-        self.models_home = models_home
+        self.models = models
         self.options = options
-        self.sign = sign
 
     def advance(self, run: Run, progress: Progress) -> None:
         """Bring a run to its end. Raises Stopped when it is cancelled, NotReproducible, NothingToTrain, Damaged."""
@@ -81,14 +78,14 @@ class Steps:
             run.kind,
             run.parameters,
             snapshot_id,
-            self.models_home,
+            self.models.home,
             lambda fraction, step: progress(0.15 + 0.8 * fraction, step),
             rival=None if run.reproduces else self._recipe(champion),
             checkpoint=checkpoint,
         )
         if run.reproduces:
             self._compare(run.reproduces, fitted.sha256, noted)
-        self.sign(self.models_home / fitted.sha256)
+        self.models.publish(fitted.sha256)
         progress(0.97, "registering")
         self._register(run, snapshot_id, fitted)
         checkpoint.forget()
@@ -137,14 +134,14 @@ class Steps:
 
     def _checkpoint(self, run: Run, snapshot_id: str, noted: dict[str, Any]) -> Checkpoint:
         inputs = hash_of({"snapshot": snapshot_id, "kind": run.kind, "parameters": run.parameters, **noted})
-        return Checkpoint(self.models_home.parent / "runs" / str(run.run_id), inputs)
+        return Checkpoint(self.models.home.parent / "runs" / str(run.run_id), inputs)
 
     def _recipe(self, champion: Model | None) -> fitting.Recipe | None:
         """Return how the champion was made, None where its files are not here."""
         if champion is None:
             return None
         try:
-            manifest = json.loads((self.models_home / champion.sha256 / "manifest.json").read_bytes())
+            manifest = json.loads((self.models.folder(champion.sha256) / "manifest.json").read_bytes())
         except (OSError, ValueError):
             return None
         return fitting.recipe_of(manifest)

@@ -14,10 +14,14 @@ from app.modules.training import gate, gauges, grid
 from app.modules.training.audited import AuditedTraining
 from app.modules.training.bell import bell
 from app.modules.training.erasures import note
-from app.modules.training.keys import Keys, signer
+from app.modules.training.keys import Keys, own_signature, signer
+from app.modules.training.model_store import ModelStore
 from app.modules.training.service import TrainingService
+from app.modules.training.snapshot_files import Seal
+from app.modules.training.snapshot_store import SnapshotStore
 from app.modules.training.snapshots import Snapshots
 from app.modules.training.steps import Options
+from app.modules.training.storage import storage_of
 
 REAP_EVERY_S = 5.0
 
@@ -35,15 +39,16 @@ def build(w: Wiring) -> Wired:
         return FeedPage(w.services.listens.pseudonyms_of(erased) if erased else [], page.cursor)
 
     options = Options(gate.load(w.settings.gate_file), grid.load(w.settings.grid_file), w.settings.price_kwh)
-    snapshots = Snapshots(w.database, w.settings.data_dir / "snapshots", pull, kept=w.settings.snapshots_kept)
+    seal = Seal(signer(w.settings), own_signature(w.settings))
+    storage = storage_of(w.settings)
+    store = SnapshotStore(w.settings.data_dir / "snapshots", storage, seal)
     service = AuditedTraining(
         w.database,
-        snapshots,
-        w.settings.data_dir / "models",
+        Snapshots(w.database, store, pull, kept=w.settings.snapshots_kept),
+        ModelStore(w.settings.data_dir / "models", storage, seal.sign),
         bell(w.settings),
         options,
         keys=Keys(w.database, w.settings),
-        sign=signer(w.settings),
         recommendations=lambda: w.services.recommendations,
     )
     service.accounts = w.services.accounts

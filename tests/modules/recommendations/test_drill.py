@@ -3,8 +3,6 @@
 import threading
 import time
 
-import pytest
-
 from app.contracts.training import Model
 from app.kernel.context import SYSTEM, acting_as
 from tests.conftest import PublicApi

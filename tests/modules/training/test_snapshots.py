@@ -1,8 +1,10 @@
 """A snapshot holds what holds: the same plays are the same snapshot, and nobody's name is in it."""
 
+import json
 import shutil
 from datetime import timedelta
-from uuid import uuid4
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,8 +12,11 @@ from app.contracts.accounts import ListenerErased
 from app.contracts.identity import identify
 from app.contracts.listens import NewPlaycount
 from app.contracts.training import SnapshotNotFound
+from app.host import secrets
+from app.ml.signature import sign
 from app.modules.listens.service import forget_erased
 from app.modules.training import snapshot_files
+from app.modules.training.erasures import note
 from app.modules.training.plays import Plays
 from tests.support.line import START, Line
 
@@ -113,6 +118,53 @@ def test_a_damaged_file_is_found_and_replaced_by_the_next_snapshot(line: Line) -
     assert (check.is_intact, check.damaged_files) == (False, [file.name])
     assert line.snapshot().snapshot_id == snapshot.snapshot_id
     assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
+
+
+def manifest_of(line: Line, snapshot_id: str) -> Path:
+    return line.settings.data_dir / "snapshots" / snapshot_id / "manifest.json"
+
+
+def test_a_forged_manifest_is_found_and_nothing_is_made_of_it(line: Line, tmp_path: Path) -> None:
+    line.listen(uuid4(), [(f"Artist {uuid4()}", "One")])
+    snapshot = line.snapshot()
+    file = manifest_of(line, snapshot.snapshot_id)
+    # what no hash covers: where the next snapshot goes on reading
+    forged = json.loads(file.read_text()) | {"feed_cursor": ""}
+    file.write_text(json.dumps(forged))
+    check = line.services.training.verify_snapshot(snapshot.snapshot_id)
+    assert (check.is_intact, check.damaged_files) == (False, ["signature.json"])
+    assert "signature.json" in str(line.train("artists", snapshot.snapshot_id).error)
+    secrets.ensure(tmp_path, [])
+    sign(file.parent, (tmp_path / "secrets" / "model_signing_key").read_text())  # somebody else's key
+    assert line.services.training.verify_snapshot(snapshot.snapshot_id).damaged_files == ["signature.json"]
+    assert line.snapshot().snapshot_id == snapshot.snapshot_id
+    assert line.services.training.verify_snapshot(snapshot.snapshot_id).is_intact
+
+
+def erase(line: Line, listener: UUID) -> None:
+    """Take a listener out of every snapshot, as the followers of erasures do."""
+    pseudonyms = line.services.listens.pseudonyms_of([listener])
+    with line.database("listens").begin() as session:
+        forget_erased(session, [ListenerErased(listener)])
+    with line.database("training").begin() as session:
+        note(session, pseudonyms)
+    line.training.erasures.apply()
+
+
+def test_what_takes_the_place_of_a_snapshot_is_signed_anew_and_says_why(empty_line: Line) -> None:
+    line = empty_line
+    line.two_tastes(2)
+    gone = uuid4()
+    line.listen(gone, [("Rock band 1", "Song 1")])
+    old = line.snapshot()
+    signature = manifest_of(line, old.snapshot_id).with_name("signature.json").read_text()
+    erase(line, gone)
+    (new,) = line.services.training.list_snapshots()
+    assert (new.parent_id, new.reason, new.rows) == (old.snapshot_id, "a person was erased", old.rows - 1)
+    assert line.services.training.verify_snapshot(new.snapshot_id).is_intact
+    said = json.loads(manifest_of(line, new.snapshot_id).read_text())
+    assert (said["parent"], said["reason"]) == (old.snapshot_id, "a person was erased")
+    assert manifest_of(line, new.snapshot_id).with_name("signature.json").read_text() != signature
 
 
 def test_a_run_on_a_damaged_snapshot_fails_and_says_so(line: Line) -> None:
