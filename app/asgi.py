@@ -31,7 +31,7 @@ from app.composition import (
     modules_by_prefix,
     verifier_of,
 )
-from app.kernel import context, health, logs, metrics
+from app.kernel import context, health, logs, metrics, spans
 from app.kernel.binding import problem_of
 from app.kernel.contract import DomainError, HttpError
 from app.kernel.headers import security_headers
@@ -61,6 +61,7 @@ def create_asgi_app(process: str, settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application of a process that is not the gateway."""
     settings = as_process(settings or load_settings(), process)
     logs.configure(process)
+    spans.configure(process, settings)
     metrics.prepare_folder()  # one process serves here; under gunicorn its configuration does it for all
     topology = load_topology(settings.topology)
     hosting = topology.processes[process]

@@ -27,7 +27,7 @@ from app.contracts.listens import Listens
 from app.contracts.playlists import Playlists
 from app.contracts.recommendations import Recommender
 from app.contracts.training import Training
-from app.kernel import feed, health, logs, metrics
+from app.kernel import feed, health, logs, metrics, spans
 from app.kernel.background import Leader
 from app.kernel.balance import Instances
 from app.kernel.binding import local
@@ -344,6 +344,7 @@ def create_worker() -> Celery:
     """Return the Celery application of the worker, with the tasks of every module that has some."""
     settings = as_process(load_settings(), "worker")
     logs.configure("worker")
+    spans.configure("worker", settings)
     topology = load_topology(settings.topology)
     metrics.prepare_folder()
     metrics.name_children(place_of_child)

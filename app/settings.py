@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     price_kwh: float = 0.30
     snapshots_kept: int = 14
     storage_url: str = ""
+    otlp_endpoint: str = ""
     secret_files: dict[str, str] = {}
     secret_values: dict[str, str] = {}
 
@@ -127,6 +128,7 @@ PLAIN = {
     "SEGUE_PRICE_KWH": "price_kwh",
     "SEGUE_SNAPSHOTS_KEPT": "snapshots_kept",
     "SEGUE_STORAGE_URL": "storage_url",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "otlp_endpoint",
     "SEGUE_LIMITS_URL": "limits_url",
     "SEGUE_RESULTS_URL": "results_url",
     "SEGUE_QUEUE": "queue",

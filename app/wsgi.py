@@ -23,7 +23,7 @@ from app.composition import (
     process_check,
     verifier_of,
 )
-from app.kernel import auth, context, gateway, health, limits, logs, metrics, openapi
+from app.kernel import auth, context, gateway, health, limits, logs, metrics, openapi, spans
 from app.kernel.contract import Unauthenticated
 from app.kernel.headers import security_headers
 from app.kernel.http import blueprint, install_errors, json_response
@@ -47,6 +47,7 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
     """Return the WSGI application of a process: its modules' routes, and at the gateway everything public."""
     settings = as_process(settings or load_settings(), process)
     logs.configure(process)
+    spans.configure(process, settings)
     topology = container.topology if container else load_topology(settings.topology)
     container = container or Container(settings, topology, tuple(topology.processes[process].modules))
     app = Flask("app", static_folder=None)
@@ -104,6 +105,8 @@ def _install_metrics(app: Flask, runtime: Runtime) -> None:
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
         metrics.observe(request.method, route, response.status_code, seconds)
         if not request.path.startswith(UNLOGGED):
+            is_error = response.status_code >= 500
+            spans.ended(f"{request.method} {route}", "SERVER", seconds, is_error=is_error, **{"http.route": route})
             facts = {"method": request.method, "route": route, "status": response.status_code}
             log.info("request", extra={**facts, "ms": round(seconds * 1000, 1)})
         return response

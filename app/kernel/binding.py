@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from app.kernel import context, tallies
+from app.kernel import context, spans, tallies
 from app.kernel.contract import (
     Access,
     Contract,
@@ -104,7 +104,9 @@ def guard(method: Method, call: Call) -> Call:
 
 def local(contract: Contract, service: object) -> Any:
     """Bind by plain calls: what passes is the caller's own (frozen) objects."""
-    return SimpleNamespace(**{m.name: guard(m, getattr(service, m.name)) for m in contract.methods.values()})
+    return SimpleNamespace(
+        **{m.name: spans.traced(m.label, guard(m, getattr(service, m.name))) for m in contract.methods.values()}
+    )
 
 
 def loopback(contract: Contract, service: object) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from billiard.process import current_process  # type: ignore[import-untyped]
 from celery import Celery
 
-from app.kernel import context, metrics
+from app.kernel import context, metrics, spans
 from app.kernel.rpc import TRACE
 from app.settings import Settings
 
@@ -69,8 +69,9 @@ def trace_tasks(celery: Celery) -> None:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             said = (self.request.headers or {}).get(TRACE)
-            trace_id, span_id = context.continue_trace(said)
-            with context.use(context.Context(context.SYSTEM, trace_id=trace_id, span_id=span_id)):
+            trace_id, span_id, parent_id = context.continue_trace(said)
+            ctx = context.Context(context.SYSTEM, trace_id=trace_id, span_id=span_id, parent_id=parent_id)
+            with context.use(ctx):
                 started, outcome = time.perf_counter(), "failed"
                 try:
                     with metrics.counting_task(self.name):
@@ -78,7 +79,9 @@ def trace_tasks(celery: Celery) -> None:
                     outcome = "done"
                     return answer
                 finally:
-                    facts = {"task": self.name, "outcome": outcome, "ms": round((time.perf_counter() - started) * 1000)}
+                    seconds = time.perf_counter() - started
+                    spans.ended(self.name, "CONSUMER", seconds, is_error=outcome == "failed")
+                    facts = {"task": self.name, "outcome": outcome, "ms": round(seconds * 1000)}
                     # what the clock rings for is told only when it fails
                     log.log(logging.INFO if said or outcome == "failed" else logging.DEBUG, "task", extra=facts)
 

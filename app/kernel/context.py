@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Context:
     deadline: float | None = None  # time.monotonic() seconds
     trace_id: str = ""
     span_id: str = ""
+    parent_id: str = ""  # the span that this one is within
     caller: str = ""  # the process that called, as its service token says
 
     def remaining_s(self) -> float | None:
@@ -68,12 +69,12 @@ def traceparent() -> str:
     return f"00-{trace_id}-{span_id}-01"
 
 
-def continue_trace(said: str | None) -> tuple[str, str]:
-    """Return the trace id of a `traceparent` with a span id of one's own; a new trace where it says none."""
+def continue_trace(said: str | None) -> tuple[str, str, str]:
+    """Return the trace id of a `traceparent`, a own span id and its parent's; a new trace where it says none."""
     found = TRACEPARENT.fullmatch(said or "")
     if found is None or not int(found[1], 16):
-        return new_trace()
-    return found[1], new_trace()[1]
+        return (*new_trace(), "")
+    return found[1], new_trace()[1], found[2]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import msgspec
 import pybreaker
 import urllib3
 
-from app.kernel import context, metrics
+from app.kernel import context, metrics, spans
 from app.kernel.balance import Instance, Instances
 from app.kernel.binding import Problem, decode_arguments, encode_call, error_of, guard, problem_of
 from app.kernel.contract import (
@@ -286,8 +286,9 @@ class Dispatcher:
             status = error.status
             raise
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            log.info("call", extra={"call": f"{self.module}.{name}", "status": status, "ms": milliseconds})
+            seconds, label = time.perf_counter() - started, f"{self.module}.{name}"
+            spans.ended(label, "SERVER", seconds, is_error=status >= 500, **{"segue.status": status})
+            log.info("call", extra={"call": label, "status": status, "ms": round(seconds * 1000, 1)})
 
 
 def service_context(audience: str, headers: Headers, verifier: ServiceVerifier, actors: ActorSource) -> context.Context:
@@ -309,5 +310,5 @@ def service_context(audience: str, headers: Headers, verifier: ServiceVerifier, 
     milliseconds = headers.get(TIMEOUT) or "30000"
     if not milliseconds.isdigit():
         raise InvalidRequest(f"{TIMEOUT}: a number of milliseconds")
-    trace_id, span_id = context.continue_trace(headers.get(TRACE))
-    return context.Context(actor, time.monotonic() + int(milliseconds) / 1000, trace_id, span_id, caller)
+    trace_id, span_id, parent_id = context.continue_trace(headers.get(TRACE))
+    return context.Context(actor, time.monotonic() + int(milliseconds) / 1000, trace_id, span_id, parent_id, caller)
