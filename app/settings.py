@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: int = 0
     cors_origins: tuple[str, ...] = ()
     allow_plain_http: bool = False
+    fetch_covers: bool = False  # from the Cover Art Archive, of releases whose identifier a player told
+    cover_archive_url: str = "https://coverartarchive.org"
     allow_private_hosts: tuple[str, ...] = ()  # names, addresses and networks that outgoing requests may reach
     rate_limits: bool = True
     pool_size: int = 4
@@ -121,6 +123,8 @@ PLAIN = {
     "SEGUE_REGISTRATION": "registration",
     "SEGUE_TRUSTED_PROXIES": "trusted_proxies",
     "SEGUE_ALLOW_PLAIN_HTTP": "allow_plain_http",
+    "SEGUE_FETCH_COVERS": "fetch_covers",
+    "SEGUE_COVER_ARCHIVE_URL": "cover_archive_url",
     "SEGUE_RATE_LIMITS": "rate_limits",
     "SEGUE_POOL_SIZE": "pool_size",
     "SEGUE_GATE_FILE": "gate_file",
@@ -154,7 +158,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values["allow_private_hosts"] = [
         h.strip() for h in merged.get("SEGUE_ALLOW_PRIVATE_HOSTS", "").split(",") if h.strip()
     ]
-    for truth in ("allow_plain_http", "rate_limits"):
+    for truth in ("allow_plain_http", "rate_limits", "fetch_covers"):
         if truth in values:
             values[truth] = str(values[truth]).lower() in {"1", "true", "yes", "on"}
     values["module_database_urls"] = {

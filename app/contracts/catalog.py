@@ -200,6 +200,13 @@ class Identifier(Struct, frozen=True):
     mbid: UUID
 
 
+class Cover(Struct, frozen=True):
+    """A picture of a release, as the Cover Art Archive has it: JPEG or PNG."""
+
+    content_type: str
+    content: bytes
+
+
 class ArtistNotFound(DomainError):
     """No artist of this key is known here."""
 
@@ -252,6 +259,13 @@ class Catalog(Protocol):
     @query(access=Access.PUBLIC)
     def find_identifiers(self, mbids: list[UUID]) -> list[Identifier]:
         """Which recordings MusicBrainz identifiers stand for, as far as known here. At most 1000."""
+
+    @command(access=Access.PUBLIC, idempotent=True)
+    def find_cover(self, key: UUID) -> Cover | None:
+        """The cover of a release or recording, where this instance may fetch covers and has it already.
+
+        Otherwise it is noted down to be fetched, if a player told which release of MusicBrainz it is: nobody waits.
+        """
 
     @query(access=Access.LISTENER)
     def get_artist_page(self, key: UUID, limit: int = 50) -> ArtistPage:

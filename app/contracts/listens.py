@@ -240,6 +240,7 @@ class Listened(Struct, frozen=True, tag="listened"):
     title: str
     release: str | None
     recording_mbid: UUID | None = None
+    release_mbid: UUID | None = None
 
 
 class Unlistened(Struct, frozen=True, tag="unlistened"):

@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,8 +68,9 @@ def asset(name: str) -> str:
     return url_for("web.static", filename=name, v=assets_version())
 
 
-def cover(key: UUID) -> str:
-    return url_for("web.cover", key=key)
+def cover(key: UUID, fetched: int | None = None) -> str:
+    """Return a picture's address: another one where covers are fetched, since drawn ones are kept for ever."""
+    return url_for("web.cover", key=key, fetched=fetched)
 
 
 def day_of(moment: datetime) -> str:
@@ -145,7 +146,7 @@ def context_of(settings: Settings) -> dict[str, Any]:
         "csrf_token": csrf_token,
         "asset": asset,
         "styles": url_for("web.styles", v=assets_version()),
-        "cover": cover,
+        "cover": partial(cover, fetched=1) if settings.fetch_covers else cover,
         "here": here,
         "public_url": settings.public_url.rstrip("/"),
         "DEMO_CLIENT": DEMO_CLIENT,

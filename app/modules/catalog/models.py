@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import REAL, BigInteger, Computed, DateTime, Identity, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -59,6 +71,27 @@ class IdentifierRow(Base):
     recording_key: Mapped[UUID]
 
     __table_args__ = (Index("identifier_recording", "recording_key"),)
+
+
+class CoverSourceRow(Base):
+    """Of which MusicBrainz release the cover of a recording or release is, as the first player told."""
+
+    __tablename__ = "cover_source"
+
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    release_mbid: Mapped[UUID]
+
+
+class CoverRow(Base):
+    """A cover that somebody looked for: to be fetched from `due_at` on, unless that is null; without content, none."""
+
+    __tablename__ = "cover"
+
+    release_mbid: Mapped[UUID] = mapped_column(primary_key=True)
+    content_type: Mapped[str | None]
+    content: Mapped[bytes | None] = mapped_column(LargeBinary())
+    asked_at: Mapped[datetime]
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class TagRow(Base):

@@ -43,6 +43,14 @@ IDENTIFIERS = text(
     on conflict do nothing
     """
 )
+# Of a recording or release whose covers could be several, the first that was told stays.
+RELEASES = text(
+    """
+    insert into cover_source (key, release_mbid)
+    select key, release_mbid from jsonb_to_recordset(cast(:rows as jsonb)) as r (key uuid, release_mbid uuid)
+    on conflict do nothing
+    """
+)
 FEWER = text(
     """
     with gone as (
@@ -62,12 +70,16 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
     found = Names()
     gone: list[dict[str, Any]] = []
     identifiers: dict[UUID, UUID] = {}
+    releases: dict[UUID, UUID] = {}
     for event in events:
         match event:
             case Listened():
                 found.recording(event.recording_key, event.artist_key, event.artist, event.title, event.release, 1)
                 if event.recording_mbid is not None:
                     identifiers.setdefault(event.recording_mbid, event.recording_key)
+                if event.release_mbid is not None:
+                    for key in filter(None, (event.recording_key, event.release_key)):
+                        releases.setdefault(key, event.release_mbid)
             # a total counts once: whose it is and what it was before is not the catalog's to keep
             case PlaycountSet(recording_key=UUID() as key, title=str() as title):
                 found.recording(key, event.artist_key, event.artist, title, None, 1)
@@ -80,6 +92,9 @@ def learn(session: Session, events: Sequence[ListensEvent]) -> None:
     if identifiers:
         rows = _json({"mbid": mbid, "key": identifiers[mbid]} for mbid in sorted(identifiers))
         session.execute(IDENTIFIERS, {"rows": rows})
+    if releases:
+        rows = _json({"key": key, "release_mbid": releases[key]} for key in sorted(releases))
+        session.execute(RELEASES, {"rows": rows})
     if gone:
         session.execute(FEWER, {"rows": _json(gone)})
 
@@ -196,5 +211,6 @@ def forget_derived(session: Session) -> None:
         )
     )
     session.execute(text("delete from identifier"))
+    session.execute(text("delete from cover_source"))
     session.execute(text("update recording set plays = 0"))
     session.execute(text("update artist set plays = 0"))

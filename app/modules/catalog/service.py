@@ -14,6 +14,7 @@ from app.contracts.catalog import (
     ArtistPage,
     CatalogEvent,
     Correction,
+    Cover,
     Identifier,
     KeptCorrection,
     Recording,
@@ -30,7 +31,7 @@ from app.kernel import context, feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
-from app.modules.catalog import aliases, corrections, descriptions, names, restoring, search, views
+from app.modules.catalog import aliases, corrections, covers, descriptions, names, restoring, search, views
 
 MAX_KEYS = 1000
 MAX_FOUND = 100
@@ -42,8 +43,9 @@ EVENT = msgspec.json.Decoder(CatalogEvent)
 class CatalogService:
     """Implements `app.contracts.catalog.Catalog`."""
 
-    def __init__(self, database: Database, services: Services, clock: Clock) -> None:
+    def __init__(self, database: Database, services: Services, clock: Clock, *, has_covers: bool = False) -> None:
         self.database = database
+        self.has_covers = has_covers
         self.services = services
         self.clock = clock
 
@@ -102,6 +104,12 @@ class CatalogService:
                 text("select recording_key, mbid from identifier where mbid = any(:mbids)"), {"mbids": mbids}
             )
             return [Identifier(*row) for row in rows]
+
+    def find_cover(self, key: UUID) -> Cover | None:
+        if not self.has_covers:
+            return None
+        with self.database.begin() as session:
+            return covers.find(session, key, self.clock())
 
     def get_artist_page(self, key: UUID, limit: int = 50) -> ArtistPage:
         with self.database.begin() as session:

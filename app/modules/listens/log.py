@@ -93,7 +93,9 @@ INSERT = text(
                    'type', 'listened', 'listener_id', listener_id, 'listened_at', listened_at,
                    'recording_key', recording_key, 'artist_key', artist_key, 'release_key', release_key,
                    'artist', artist, 'title', title, 'release', release,
-                   'recording_mbid', extra->>'recording_mbid')
+                   'recording_mbid', extra->>'recording_mbid',
+                   'release_mbid', substring(lower(extra->>'release_mbid')
+                                             from '^[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'))
         from stored
         where duplicate_of is null
     )
@@ -149,6 +151,7 @@ class Played(msgspec.Struct, frozen=True, array_like=True):
     title: str
     release: str | None
     recording_mbid: UUID | None
+    release_mbid: UUID | None = None
 
 
 class ListenedMany(msgspec.Struct, frozen=True, tag="listened_many"):
@@ -172,6 +175,7 @@ def played(row: Mapping[str, Any]) -> Played:
         row["title"],
         row["release"],
         row["recording_mbid"],
+        row["release_mbid"],
     )
 
 
@@ -184,9 +188,8 @@ def expanded(events: Sequence[bytes]) -> list[ListensEvent]:
             found.append(event)
             continue
         who = event.listener_id
-        for at, recording, artist_key, release_key, artist, title, release, mbid in map(structs.astuple, event.listens):
-            when = datetime.fromtimestamp(at, UTC)
-            found.append(Listened(who, when, recording, artist_key, release_key, artist, title, release, mbid))
+        for at, *what in map(structs.astuple, event.listens):
+            found.append(Listened(who, datetime.fromtimestamp(at, UTC), *what))
     return found
 
 

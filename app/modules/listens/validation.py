@@ -104,6 +104,7 @@ def row_of(listener_id: UUID, listen: NewListen, client: str, now: datetime) -> 
         "client": clean_name(listen.client) if listen.client else client,
         "extra": _extra(listen),
         "recording_mbid": listen.recording_mbid,
+        "release_mbid": _uuid((listen.extra or {}).get("release_mbid")),
         "import_id": None,
     }
 
@@ -118,6 +119,14 @@ def whole_second(at: datetime) -> datetime:
 def clean_name(name: str) -> str:
     """Return the name of a client or source as it is stored."""
     return name.replace("\0", "").encode("utf-8", "replace").decode()[:100]
+
+
+def _uuid(said: object) -> UUID | None:
+    """Read what a client sent as an identifier; it may be anything."""
+    try:
+        return UUID(said) if isinstance(said, str) and len(said) == 36 else None
+    except ValueError:
+        return None
 
 
 def _extra(listen: NewListen) -> str | None:

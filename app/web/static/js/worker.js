@@ -68,10 +68,15 @@ async function keep(request, url, reply) {
 async function cover(request) {
   const covers = await caches.open(COVERS);
   const kept = await covers.match(request);
-  if (kept) return kept;
-  const reply = await fetch(request);
-  if (reply.ok) await put(COVERS, request.url, reply.clone(), MOST_COVERS);
-  return reply;
+  const isDrawn = kept?.headers.get("Cache-Control")?.includes("immutable");
+  if (isDrawn) return kept;
+  try {
+    const reply = await fetch(request);
+    if (reply.ok) await put(COVERS, request.url, reply.clone(), MOST_COVERS);
+    return reply;
+  } catch {
+    return kept ?? Response.error();
+  }
 }
 
 async function file(request, url) {
