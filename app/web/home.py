@@ -27,6 +27,10 @@ FEW_PLAYS = 20  # below it, the first steps are shown beside what is popular
 KINDS: tuple[Kind, ...] = ("recordings", "artists")
 
 
+# Other shelves are filled from the listener's own plays or from everybody's.
+BY_MODEL = frozenset({"for_now", "deep_cuts", "new_artists"})
+
+
 class Turn(Struct, frozen=True, forbid_unknown_fields=True):
     """The sliders, as they are in the address."""
 
@@ -159,5 +163,10 @@ def note_shown(
     """Remember what the page shows, unless it is the fallback; what is shown often and never played steps back."""
     if shelves and shelves.value.models:
         models = shelves.value.models
-        shown = [Shown(s.kind, item.key, s.name, models.get(s.kind, "popular")) for s, item in suggested]
+        shown = [Shown(s.kind, item.key, s.name, chooser(s, models)) for s, item in suggested]
         services.recommendations.record_impressions(listener_id, shown)
+
+
+def chooser(shelf: Shelf, models: dict[Kind, str]) -> str:
+    """Return what chose the items of a shelf: a model, or the shelf's own rule."""
+    return models.get(shelf.kind, shelf.name) if shelf.name in BY_MODEL else shelf.name

@@ -31,6 +31,7 @@ from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.contract import DomainError, InvalidRequest
 from app.kernel.db import Database
+from app.kernel.kept import Kept
 from app.modules.recommendations import (
     aliases,
     answers,
@@ -56,11 +57,11 @@ from app.modules.recommendations.listener import KINDS, Listener
 from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
 from app.modules.recommendations.serving import served_by as serving_processes
-from app.modules.recommendations.stamps import Answers
 
 log = logging.getLogger(__name__)
 
 MAX_ITEMS = 200
+MOST_KEPT = 2000  # answers
 PER_ARTIST = 2  # of recordings, while there are enough others
 WEAK = 0.1  # of the best score: variety is no reason to show what hardly anything speaks for
 MAX_SHELF, MAX_MAP, MAX_TAGS = 30, 100, 12
@@ -78,7 +79,7 @@ class RecommendationsService:
         self.database = database
         self.clock = clock
         self.memories = Memories()
-        self.answers = Answers()
+        self.answers = Kept[Recommendations](MOST_KEPT)
         self.models = models
 
     def recommend(
@@ -198,7 +199,9 @@ class RecommendationsService:
         )
 
     def shelves(self, listener_id: UUID, steering: Steering | None = None, size: int = 8) -> Shelves:
-        of, filled = self._filled(listener_id, steering or AS_IS, max(1, min(size, MAX_SHELF)))
+        steering, size = steering or AS_IS, max(1, min(size, MAX_SHELF))
+        of, filled = self._filled(listener_id, steering, size)
+        self._ask_shadows(of, filled, steering, size)
         with self.database.begin() as session:
             has_energy = descriptions.has_energies(session)
             tags = descriptions.tags_of_listener(session, listener_id, MAX_TAGS)
@@ -225,6 +228,30 @@ class RecommendationsService:
                 for kind, serving in of.models.items():
                     self.models.answers.count(kind, serving.artefact.sha256, took_ms, is_error=is_error)
         raise AssertionError("unreachable")
+
+    def _ask_shadows(self, of: Listener, shown: list[Shelf], steering: Steering, size: int) -> None:
+        """Fill the same shelves with the models that nobody sees, and note how much of them is the same."""
+        chosen = {kind: self.models.choose(kind, of.listener_id).shadow for kind in KINDS}
+        shadows = {kind: shadow for kind, shadow in chosen.items() if shadow is not None}
+        if not shadows:
+            return
+        started, is_error = time.perf_counter(), False
+        filled: list[Shelf] = []
+        try:
+            instead = listener.read(
+                self.database, lambda kind: shadows.get(kind) or of.models.get(kind), of.listener_id, of.now, steering
+            )
+            filled = shelves.fill(self.database, self.memories, instead, size)
+        except Exception:
+            # nobody waits for a shadow's shelves but who watches it, and they see that it erred
+            log.exception("a shadow's shelves can't be filled")
+            is_error = True
+        took_ms = (time.perf_counter() - started) * 1000
+        for kind, shadow in shadows.items():
+            self.models.answers.count(kind, shadow.artefact.sha256, took_ms, is_error=is_error)
+            seen, unseen = ({i.key for s in each if s.kind == kind for i in s.items} for each in (shown, filled))
+            if seen and not is_error:
+                self.models.answers.count_shadow(shadow.artefact.sha256, len(seen & unseen) / len(seen))
 
     def radio(
         self, listener_id: UUID, seeds: Seeds, page: int = 0, limit: int = 20, steering: Steering | None = None

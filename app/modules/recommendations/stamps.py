@@ -4,22 +4,16 @@ Whoever writes to profiles, names or corrections stamps in the same transaction.
 made anew: it is given only while the stamps are those it was made under.
 """
 
-from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from datetime import datetime
-from threading import Lock
-from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.recommendations import Recommendations
 from app.kernel.db import Database
 
 EVERYONE = UUID(int=0)
-KEPT = 2000  # answers
-KEPT_S = 60.0  # so that nothing of an erased person stays, and what others play shows in time
 
 Stamps = tuple[datetime, ...]
 
@@ -54,26 +48,3 @@ def read(database: Database, listener_id: UUID) -> Stamps:
 def has_traces(session: Session, listener_id: UUID) -> bool:
     found = session.execute(text("select exists (select from stamp where listener_id = :id)"), {"id": listener_id})
     return bool(found.scalar_one())
-
-
-class Answers:
-    """Answers of this process by what was asked, each with the stamps that it was made under."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Stamps, float, Recommendations]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, asked: Hashable, stamps: Stamps) -> Recommendations | None:
-        with self._lock:
-            found = self._kept.get(asked)
-            if found is None or found[0] != stamps or monotonic() - found[1] > KEPT_S:
-                return None
-            return found[2]
-
-    def keep(self, asked: Hashable, stamps: Stamps, answer: Recommendations) -> None:
-        now = monotonic()
-        with self._lock:
-            self._kept.pop(asked, None)
-            self._kept[asked] = (stamps, now, answer)
-            while self._kept and (len(self._kept) > KEPT or now - next(iter(self._kept.values()))[1] > KEPT_S):
-                self._kept.popitem(last=False)

@@ -129,3 +129,39 @@ def test_what_is_played_clicked_loved_and_hidden_after_it_was_shown_counts_for_i
     assert (sums.treatment.listeners, sums.treatment.impressions, sums.treatment.plays) == (1, 4, 0)
     assert arm.y > 0 > sums.treatment.y
     assert arm.weight == pytest.approx(4 / 24)
+
+
+def shelf_models(line: Line, people: list[UUID]) -> dict[UUID, str | None]:
+    return {person: line.services.recommendations.shelves(person).models.get("artists") for person in people}
+
+
+def test_shelves_and_answers_that_were_kept_are_those_of_the_arm(line: Line, people: list[UUID]) -> None:
+    served, model = champion(line), plant(line.services, line.settings, champion(line), "none")
+    before = {person: answer(line, person).model for person in people}  # kept from now on
+    running = line.services.training.start_experiment(model.model_id, share=0.5)
+    line.settle()
+    trial = line.services.training.feed("", 1000).events[-1].trial
+    assert trial is not None
+    line.follow()
+    arms = {person: (model if is_treated(trial.salt, person, 0.5) else served).sha256 for person in people}
+    eventually(lambda: shelf_models(line, people) == arms)
+    assert {person: answer(line, person).model for person in people} == arms != before
+    line.services.training.stop_experiment(running.experiment_id)
+    line.follow()
+    eventually(lambda: shelf_models(line, people) == before)
+    assert {person: answer(line, person).model for person in people} == before
+
+
+def test_a_shadow_fills_shelves_that_nobody_sees(line: Line, people: list[UUID]) -> None:
+    model, since = plant(line.services, line.settings, champion(line), "none"), datetime.now(UTC)
+    running = line.services.training.start_experiment(model.model_id, "shadow", 1.0)
+    line.follow()
+
+    def overlap() -> float | None:
+        assert model.sha256 not in shelf_models(line, people[:5]).values()
+        found = line.services.recommendations.model_health([model.sha256], since)
+        return found[0].overlap if found else None
+
+    assert 0.5 <= eventually(overlap) <= 1.0  # it has the champion's links, without its factors
+    line.services.training.stop_experiment(running.experiment_id)
+    line.follow()

@@ -1,4 +1,5 @@
 // What every page gains from scripts; all of it works without them too.
+import { enhanceClicks } from "./click.js";
 import { enhanceCopying } from "./copy.js";
 import { enhanceLive } from "./live.js";
 import { enhanceOffline } from "./offline.js";
@@ -15,6 +16,7 @@ function enhance(root) {
 }
 
 enhanceForms(document);
+enhanceClicks(document);
 enhanceTurning(document);
 enhancePlayer(document);
 enhanceOffline(document);
