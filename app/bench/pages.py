@@ -38,15 +38,18 @@ def run() -> dict[str, Any]:
         owner = Database(module_url(system.settings, "listens", "migrate"))
         database = Database(module_url(system.settings, "listens"))
         listener = system.services.accounts.ensure_listeners([NAME])[0].listener_id
-        until, catalogue = big_history.now(), big_history.Catalogue.made()
+        until, catalogue = (
+            big_history.now(),
+            big_history.Catalogue.made(min(big_history.ARTISTS, max(1000, ALL // 100))),
+        )
         big_history.copy(owner, iter([big_history.history(catalogue, listener, OWN, 0, until)]))
-        big_history.roll_up(database, [listener], until)
+        big_history.roll_up(database, [listener])
         big_history.settle(owner)
         small = _measured(system, listener, until)
         others = [uuid4() for _ in range(max(1, (ALL - OWN) // big_history.PER_LISTENER))]
         if ALL > OWN:
             big_history.copy(owner, big_history.others(catalogue, others, ALL - OWN, until))
-            big_history.roll_up(database, others, until)
+            big_history.roll_up(database, others)
             big_history.settle(owner)
         large = _measured(system, listener, until)
         for each in (owner, database):

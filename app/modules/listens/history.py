@@ -47,7 +47,7 @@ FIND = """
 """
 FOUND = "and recording_key = any(:found) and coalesce(release_key, :no_release) = any(:found_releases)"
 SEARCH = """
-      and (artist ilike :search or title ilike :search or release ilike :search
+      and (artist ilike {pattern} or title ilike {pattern} or release ilike {pattern}
            or recording_key = any(:recordings) or artist_key = any(:artists))
 """
 OF_ARTIST = """
@@ -99,7 +99,8 @@ def _conditions(session: Session, listener_id: UUID, wanted: Wanted) -> tuple[st
     by_names, values = [], dict[str, Any]()
     if wanted.search:
         pattern = f"%{literal(wanted.search)}%"
-        by_names.append(SEARCH)
+        # as bytes, which is five times as quick: letters of ASCII are found the same way in any alphabet's order
+        by_names.append(SEARCH.format(pattern=':search collate "C"' if pattern.isascii() else ":search"))
         values |= {"search": pattern, **{str(k): v for k, v in aliases.named(session, listener_id, pattern).items()}}
     if wanted.artist_key:
         by_names.append(OF_ARTIST)

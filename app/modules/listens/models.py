@@ -289,6 +289,15 @@ class ItemMonthRow(Base):
     artist_key: Mapped[UUID]
 
 
+class StampRow(Base):
+    """When the roll-ups of a listener last changed."""
+
+    __tablename__ = "stamp"
+
+    listener_id: Mapped[UUID] = mapped_column(primary_key=True)
+    changed_at: Mapped[datetime]
+
+
 class QuarterHourRow(Base):
     """A listener's plays in a quarter of an hour: days and hours of every time zone are sums of such."""
 

@@ -25,6 +25,13 @@ from app.modules.listens.log import Changed
 NAME = "rollups"
 PAGE = 5000  # listens in a step: its transaction holds back every feed of the server for as long as it writes
 TABLES = ("item_total", "item_month", "quarter_hour")
+STAMP = text(
+    """
+    insert into stamp (listener_id, changed_at)
+    select id, clock_timestamp() from unnest(cast(:ids as uuid[])) as changed (id) order by id
+    on conflict (listener_id) do update set changed_at = excluded.changed_at
+    """
+)
 NO_RELEASE = UUID(int=0)
 QUARTER_S = 900
 
@@ -182,8 +189,9 @@ def apply(session: Session, changes: Sequence[Changed]) -> None:
     """Take in a page of the log."""
     forgotten = [change.listener_id for change in changes if change.type == "listener_forgotten"]
     if forgotten:
-        for table in TABLES:
+        for table in (*TABLES, "stamp"):
             session.execute(text(f"delete from {table} where listener_id = any(:ids)"), {"ids": forgotten})  # noqa: S608
+    session.execute(STAMP, {"ids": list({change.listener_id for change in changes} - set(forgotten))})
     recount(session, {(change.listener_id, month) for change in changes for month in months_of(change)})
 
 
@@ -203,7 +211,7 @@ def recount(session: Session, dirty: Collection[Month]) -> None:
 
 def reset(session: Session) -> None:
     """Forget what the log told."""
-    for table in TABLES:
+    for table in (*TABLES, "stamp"):
         session.execute(text(f"delete from {table}"))  # noqa: S608
 
 
@@ -228,3 +236,8 @@ def not_yet(session: Session, listener_id: UUID) -> list[date]:
     """
     rows = session.execute(NOT_YET, {"listener": str(listener_id)}).scalars()
     return sorted({month for row in rows for month in months_of(Changed(*row))})
+
+
+def is_behind(session: Session, listener_id: UUID) -> bool:
+    """Say whether anything of a listener waits to be followed."""
+    return session.execute(NOT_YET, {"listener": str(listener_id)}).first() is not None

@@ -42,6 +42,7 @@ from app.kernel import feed
 from app.kernel.clock import Clock
 from app.kernel.contract import InvalidRequest
 from app.kernel.db import Database
+from app.kernel.kept import Kept
 from app.modules.listens import (
     aliases,
     edits,
@@ -57,11 +58,12 @@ from app.modules.listens import (
     tops,
 )
 from app.modules.listens import playcounts as totals
+from app.modules.listens.here import Counted
 from app.modules.listens.importer import Importer
 from app.modules.listens.imports_part import ImportsPart
 from app.modules.listens.relays import Relays
 from app.modules.listens.relays_part import RelaysPart
-from app.modules.listens.statistics_part import StatisticsPart
+from app.modules.listens.statistics_part import MOST_KEPT, StatisticsPart
 from app.modules.listens.training_feed import Pseudonyms
 from app.modules.listens.validation import Rejected, clean_name, row_of, whole_second
 
@@ -91,6 +93,8 @@ class ListensService(ImportsPart, RelaysPart, StatisticsPart):
         self.importer = importer
         self.relays = relays
         self.ring = ring
+        self.here = Counted()
+        self.figures = Kept[object](MOST_KEPT)
 
     def submit(self, listener_id: UUID, listens: list[NewListen], client: str = "") -> SubmitResult:
         if len(listens) > MAX_BATCH:
@@ -248,13 +252,21 @@ class ListensService(ImportsPart, RelaysPart, StatisticsPart):
     def top_here(self, entity: Entity, range: Range = "all_time", limit: int = 25, offset: int = 0) -> Top:
         periods.check_page(limit, offset)
         start, end = self._span(range, None, None, "UTC")
-        with self.database.begin() as session:
-            return tops.top(session, None, entity, start, end, limit, offset)
+
+        def count() -> Top:
+            with self.database.begin() as session:
+                return tops.top(session, None, entity, start, end, limit, offset)
+
+        return self.here.get((entity, start, end, limit, offset), count)
 
     def activity_here(self, range: Range = "all_time") -> Activity:
         start, end = self._span(range, None, None, "UTC")
-        with self.database.begin() as session:
-            return statistics.activity(session, None, start, end, "UTC", self.clock())
+
+        def count() -> Activity:
+            with self.database.begin() as session:
+                return statistics.activity(session, None, start, end, "UTC", self.clock())
+
+        return self.here.get(("activity", start, end), count)
 
     def pattern(
         self,

@@ -1,7 +1,8 @@
 """The part of the service that sets figures beside each other."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import text
@@ -22,7 +23,12 @@ from app.contracts.statistics import (
 from app.kernel import context
 from app.kernel.clock import Clock
 from app.kernel.db import Database
-from app.modules.listens import comparing, items, overview, periods, tops
+from app.kernel.kept import Kept
+from app.modules.listens import comparing, items, overview, periods, stamps, tops
+
+T = TypeVar("T")
+
+MOST_KEPT = 500  # figures of a process; the largest has some 100 kB
 
 # What suits short statements over some tens of thousands of rows, however the server is set.
 ALONE = text(
@@ -39,12 +45,16 @@ class StatisticsPart:
     database: Database
     clock: Clock
     services: Services
+    figures: Kept[object]
 
     def overview(self, listener_id: UUID, span: Span, before: Span | None = None, timezone: str = "UTC") -> Overview:
         span, before = _checked(span), before and _checked(before)
         periods.zone(timezone)
-        with self._reading() as session:
-            return overview.overview(session, listener_id, span, before, timezone, self.clock())
+        return self._kept(
+            listener_id,
+            ("overview", span, before, timezone),
+            lambda session: overview.overview(session, listener_id, span, before, timezone, self.clock()),
+        )
 
     def ranked(
         self,
@@ -57,8 +67,11 @@ class StatisticsPart:
     ) -> RankedPage:
         periods.check_page(limit, offset)
         span, before = _checked(span), before and _checked(before)
-        with self._reading() as session:
-            return tops.ranked(session, listener_id, entity, span, before, limit, offset)
+        return self._kept(
+            listener_id,
+            ("ranked", entity, span, before, limit, offset),
+            lambda session: tops.ranked(session, listener_id, entity, span, before, limit, offset),
+        )
 
     def item_figures(
         self,
@@ -71,8 +84,11 @@ class StatisticsPart:
     ) -> ItemFigures:
         span, before = _checked(span), before and _checked(before)
         periods.zone(timezone)
-        with self._reading() as session:
-            return items.item_figures(session, listener_id, entity, key, span, before, timezone, self.clock())
+        return self._kept(
+            listener_id,
+            ("item", entity, key, span, before, timezone),
+            lambda session: items.item_figures(session, listener_id, entity, key, span, before, timezone, self.clock()),
+        )
 
     def fans(self, entity: Entity, key: UUID, artist_key: UUID | None = None, limit: int = 10) -> list[Fan]:
         with self._reading() as session:
@@ -91,13 +107,22 @@ class StatisticsPart:
         with context.acting_as(context.SYSTEM):
             return self.services.accounts.visible_of(listener_ids) if listener_ids else []
 
+    def _kept(self, listener_id: UUID, asked: tuple[object, ...], count: Callable[[Session], T]) -> T:
+        """Return figures that were counted already, if nothing changed for them, or count them."""
+        with self._reading() as session:
+            stamp = stamps.read(session, listener_id)
+            found = self.figures.get((listener_id, asked), stamp) if stamp else None
+            if found is None:
+                found = count(session)
+                if stamp:
+                    self.figures.keep((listener_id, asked), stamp, found)
+            return cast(T, found)
+
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Session]:
         """Open a transaction for figures of one person: statements too short for the server to share them out."""
         with self.database.begin() as session:
-            session.execute(
-                text("select set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)")
-            )
+            session.execute(ALONE)
             yield session
 
 

@@ -143,7 +143,9 @@ def ranked(
         {**now.values, **then.values, "offset": offset, "last": offset + limit - 1},
     ).all()
     rows = {row.key: row for row in found if row.key is not None}
-    names = {name.key: name for name in _named(session, listener_id, entity, span, list(rows))}
+    # of one listener the totals have all names, and an index by key; those of everybody have none
+    names_in = Span() if listener_id else span
+    names = {name.key: name for name in _named(session, listener_id, entity, names_in, list(rows))}
     items = [
         Ranked(key, names[key].title, names[key].artist, names[key].artist_key, *row[1:5])
         for key, row in rows.items()

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.bench import big_history
 from app.contracts.accounts import ListenerErased
 from app.contracts.listens import Listen, ListenerListens, NewListen, NewPlaycount
+from app.kernel.db import Database, module_url
 from app.modules.listens import rollups
 from app.modules.listens.service import forget_erased
 from tests.modules.listens.conftest import Instance
@@ -181,3 +183,18 @@ def test_nothing_of_an_erased_listener_is_left_in_the_roll_ups(own: Instance, pl
     assert not own.listens.has_traces(played)
     own.follow()
     assert not own.listens.has_traces(played)
+
+
+def test_what_benchmarks_write_at_once_is_what_following_leaves(own: Instance) -> None:
+    listener, catalogue = uuid4(), big_history.Catalogue.made(20)
+    owner = Database(module_url(own.settings, "listens", "migrate"))
+    big_history.copy(owner, iter([big_history.history(catalogue, listener, 400, 1, big_history.now())]))
+    owner.dispose()
+    big_history.roll_up(own.database, [listener])
+    written, listens = kept(own, listener), history(own.listens, listener)
+    assert len(listens) == 400
+    assert written == recounted(listens)
+    with own.database.begin() as session:
+        months = rollups.months_between(listens[-1].listened_at, listens[0].listened_at)
+        rollups.recount(session, {(listener, month) for month in months})
+    assert kept(own, listener) == written
