@@ -13,8 +13,12 @@ from app.settings import Settings
 from app.web import page
 from app.web.page import Answer, asset, render
 
-# In the order in which they build on each other; pages add the sheets of their own parts.
-SHEETS = ("tokens", "base", "shell", "page", "button", "form", "note", "pick", "row", "chart", "table", "player")
+# In the order in which they build on each other, with all that home needs, so that it is seen after two requests; pages
+# add the sheets of their own parts.
+SHEETS = (
+    "tokens", "base", "shell", "page", "button", "form", "note", "pick", "segue", "slider", "row", "chart", "table",
+    "player",
+)  # fmt: skip
 FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.support.screenshots ADDRESS NAME PASSWORD [FOLDER]`: pictures of each page for the documentation.
+"""`python -m tests.support.screenshots ADDRESS NAME PASSWORD [FOLDER [PAGE …]]`: pictures of pages for the docs.
 
 ADDRESS is a running instance (`make run` fills one with the demo), NAME somebody who may sign in; an administrator's
 pages are taken too where it is one. Each page is taken light and dark, on a phone and on a desk, as it is seen first.
@@ -6,42 +6,66 @@ pages are taken too where it is one. Each page is taken light and dark, on a pho
 
 import base64
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 SIZES = {360: 740, 1440: 900}
 THEMES = ("light", "dark")
-QUALITY = 72
+QUALITY = 60
 OPEN = {"sign-in": "/login"}
 OWN = {
     "home": "/",
+    "why": "/why",
     "discover": "/discover",
     "history": "/history",
     "search": "/search?q=the",
     "playlists": "/playlists",
-    "statistics": "/statistics?range=all_time",
+    "statistics": "/statistics?range=this_year",
+    "ranked": "/statistics/artists?range=all_time",
+    "year": f"/year/{datetime.now(UTC).year}",
+    "compare": "/compare",
     "account": "/account",
     "import": "/account/imports",
     "players": "/account/players",
     "services": "/account/relays",
     "library": "/account/library",
+    "corrections": "/account/corrections",
     "api": "/docs",
-}
-FOUND = {
-    "artist": "a[href^='/artists/']",
-    "playlist": "main a[href^='/playlists/']",
-    "edit": "a[href^='/history/edit']",
 }
 ADMIN = {
     "admin": "/admin/",
     "admin-training": "/admin/runs",
     "admin-models": "/admin/models",
+    "admin-experiments": "/admin/experiments",
+    "admin-data": "/admin/data",
+    "admin-corrections": "/admin/corrections",
     "admin-people": "/admin/users",
+    "admin-audit": "/admin/audit",
+    "admin-services": "/admin/services",
+    "admin-workers": "/admin/workers",
+    "admin-settings": "/admin/settings",
+}
+# Pages that others lead to: where, and the link that is followed.
+FOUND = {
+    "artist": ("/history", "main a[href^='/artists/']"),
+    "recording": ("/statistics/recordings?range=all_time", "main a[href^='/recordings/']"),
+    "release": ("/statistics/releases?range=all_time", "main a[href^='/releases/']"),
+    "radio": ("/", "main a[href^='/discover/radio']"),
+    "playlist": ("/playlists", "main a[href^='/playlists/']"),
+    "edit": ("/history", "main a[href^='/history/edit']"),
+    "profile": ("/account", "main a[href^='/listeners/']"),
+}
+FOUND_BY_ADMINS = {
+    "admin-run": ("/admin/runs", "main a[href^='/admin/runs/']"),
+    "admin-model": ("/admin/models", "main a[href^='/admin/models/']"),
+    "admin-experiment": ("/admin/experiments", "main a[href^='/admin/experiments/']"),
+    "admin-snapshot": ("/admin/data", "main a[href^='/admin/data/']"),
 }
 
 
-def main(address: str, name: str, password: str, folder: str = "docs/screenshots") -> None:
+def main(address: str, name: str, password: str, folder: str = "docs/screenshots", *only: str) -> None:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -57,19 +81,19 @@ def main(address: str, name: str, password: str, folder: str = "docs/screenshots
         page.fill("[name=password]", password)
         page.click("main button.button--main")
         page.wait_for_url("**/")
-        pages = {**OWN, **found(page)}
-        if page.locator("a[href='/admin/']").count():
-            pages |= ADMIN
-        take(page, pages, target)
+        is_admin = page.locator("a[href='/admin/']").count() > 0
+        pages = OWN | found(page, FOUND)
+        if is_admin:
+            pages |= ADMIN | found(page, FOUND_BY_ADMINS)
+        take(page, {name: path for name, path in pages.items() if not only or name in only}, target)
         browser.close()
 
 
-def found(page: Page) -> dict[str, str]:
-    """Return the pages that others lead to."""
-    places = {"artist": "/history", "playlist": "/playlists", "edit": "/history"}
+def found(page: Page, wanted: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Return the addresses of pages that others lead to."""
     addresses = {}
-    for name, selector in FOUND.items():
-        page.goto(places[name])
+    for name, (place, selector) in wanted.items():
+        page.goto(place)
         link = page.locator(selector).first
         if link.count():
             addresses[name] = str(link.get_attribute("href"))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import pytest
 import urllib3
@@ -17,6 +18,7 @@ from tests.web.test_every_page import ADMIN, OPEN, OWN, get
 
 MOST_BYTES = 150_000
 MOST_FCP_MS = 1000
+ROUNDS = 6
 
 # Lighthouse's figures for a mid-range phone on a slow 4G line: 150 ms there and back, 1.6 Mbit/s, a processor a fourth
 # as fast (lighthouse/core/config/constants.js, mobileSlow4G).
@@ -97,16 +99,19 @@ def is_busy() -> bool:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(is_busy(), reason="BUSY MACHINE: the first paint on a phone can't be measured now")
 def test_home_is_seen_within_a_second_on_a_phone(site: Site, visit: Visit) -> None:
-    times = []
-    for _ in range(3):
+    """Whatever else runs here makes a visit slower, never faster: the quickest of several is what the page takes."""
+    times: list[float] = []
+    while len(times) < ROUNDS and min(times, default=inf) >= MOST_FCP_MS:
         page = visit(site.listener, width=360)
         protocol = page.context.new_cdp_session(page)
         protocol.send("Network.enable")
         protocol.send("Network.emulateNetworkConditions", LINE)
         protocol.send("Emulation.setCPUThrottlingRate", {"rate": CPU_SLOWDOWN})
         times.append(first_paint(page, protocol))
+        page.context.close()
+    if min(times) >= MOST_FCP_MS and is_busy():
+        pytest.skip(f"BUSY MACHINE: the first paint on a phone can't be measured now: {times}")
     assert min(times) < MOST_FCP_MS, times
 
 
