@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import Any
 from uuid import UUID
 
@@ -96,6 +97,23 @@ def others(catalogue: Catalogue, listeners: Sequence[UUID], total: int, until: d
     yield lines
 
 
+def multiply(owner: Database, listeners: Sequence[UUID], copies: int) -> list[UUID]:
+    """Let the server copy the listens of listeners to others, some seconds later; return those."""
+    with owner.dedicated() as connection:
+        for start in range(0, len(listeners), 50):
+            connection.execute(MULTIPLY, {"listeners": list(listeners[start : start + 50]), "copies": copies})
+    return [UUID(md5(f"{one}{n}".encode()).hexdigest()) for one in listeners for n in range(1, copies + 1)]  # noqa: S324
+
+
+MULTIPLY = text(
+    f"""
+    insert into listen ({COLUMNS})
+    select cast(md5(concat(listener_id, n)) as uuid), listened_at + n * interval '7 s',
+           {COLUMNS.split(", ", 2)[2]}
+    from generate_series(1, :copies) n, listen
+    where listener_id = any(:listeners)
+    """  # noqa: S608
+)
 # The rows that following would have left, each table in one statement; a test compares them with a recount.
 ROLL_UPS = (
     f"""

@@ -22,6 +22,7 @@ from app.kernel.db import Database, module_url
 OWN = int(os.environ.get("SEGUE_BENCH_OWN_LISTENS", "100000"))
 ALL = int(os.environ.get("SEGUE_BENCH_LISTENS", "10000000"))
 ROUNDS = 9
+COPIES = 9
 NAME = "listener"
 # The greatest that each page may take, in ms.
 WARM_MS, COLD_MS, GROWTH = 100.0, 300.0, 1.5
@@ -46,15 +47,21 @@ def run() -> dict[str, Any]:
         big_history.roll_up(database, [listener])
         big_history.settle(owner)
         small = _measured(system, listener, until)
-        others = [uuid4() for _ in range(max(1, (ALL - OWN) // big_history.PER_LISTENER))]
         if ALL > OWN:
-            big_history.copy(owner, big_history.others(catalogue, others, ALL - OWN, until))
-            big_history.roll_up(database, others)
-            big_history.settle(owner)
+            _add_others(owner, database, catalogue, until)
         large = _measured(system, listener, until)
         for each in (owner, database):
             each.dispose()
     return report("pages", list(_results(small, large)))
+
+
+def _add_others(owner: Database, database: Database, catalogue: big_history.Catalogue, until: datetime) -> None:
+    """Fill the log with the listens of others: a tenth is drawn, the server copies them to nine more listeners each."""
+    drawn = [uuid4() for _ in range(max(1, (ALL - OWN) // big_history.PER_LISTENER // (1 + COPIES)))]
+    big_history.copy(owner, big_history.others(catalogue, drawn, (ALL - OWN) // (1 + COPIES), until))
+    copied = big_history.multiply(owner, drawn, COPIES)
+    big_history.roll_up(database, [*drawn, *copied])
+    big_history.settle(owner)
 
 
 def _results(small: dict[str, "Times"], large: dict[str, "Times"]) -> Iterator[Result]:

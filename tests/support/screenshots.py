@@ -53,12 +53,12 @@ FOUND = {
     "recording": ("/statistics/recordings?range=all_time", "main a[href^='/recordings/']"),
     "release": ("/statistics/releases?range=all_time", "main a[href^='/releases/']"),
     "radio": ("/", "main a[href^='/discover/radio']"),
-    "playlist": ("/playlists", "main a[href^='/playlists/']"),
+    "playlist": ("/playlists", "main .row__title a[href^='/playlists/']"),
     "edit": ("/history", "main a[href^='/history/edit']"),
     "profile": ("/account", "main a[href^='/listeners/']"),
 }
 FOUND_BY_ADMINS = {
-    "admin-run": ("/admin/runs", "main a[href^='/admin/runs/']"),
+    "admin-run": ("/admin/runs", "main td a[href^='/admin/runs/']"),
     "admin-model": ("/admin/models", "main a[href^='/admin/models/']"),
     "admin-experiment": ("/admin/experiments", "main a[href^='/admin/experiments/']"),
     "admin-snapshot": ("/admin/data", "main a[href^='/admin/data/']"),
@@ -81,6 +81,9 @@ def main(address: str, name: str, password: str, folder: str = "docs/screenshots
         page.fill("[name=password]", password)
         page.click("main button.button--main")
         page.wait_for_url("**/")
+        page.goto("/discover")
+        page.locator("form:has([value=jams]) button").click()  # so that there is a playlist
+        page.wait_for_url("**/playlists/**")
         is_admin = page.locator("a[href='/admin/']").count() > 0
         pages = OWN | found(page, FOUND)
         if is_admin:

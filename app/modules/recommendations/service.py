@@ -61,7 +61,7 @@ from app.modules.recommendations.serving import served_by as serving_processes
 log = logging.getLogger(__name__)
 
 MAX_ITEMS = 200
-MOST_KEPT = 2000  # answers
+MOST_KEPT, MOST_SHELVES = 2000, 300  # answers of a process
 PER_ARTIST = 2  # of recordings, while there are enough others
 WEAK = 0.1  # of the best score: variety is no reason to show what hardly anything speaks for
 MAX_SHELF, MAX_MAP, MAX_TAGS = 30, 100, 12
@@ -80,6 +80,7 @@ class RecommendationsService:
         self.clock = clock
         self.memories = Memories()
         self.answers = Kept[Recommendations](MOST_KEPT)
+        self.kept_shelves = Kept[Shelves](MOST_SHELVES)
         self.models = models
 
     def recommend(
@@ -200,6 +201,13 @@ class RecommendationsService:
 
     def shelves(self, listener_id: UUID, steering: Steering | None = None, size: int = 8) -> Shelves:
         steering, size = steering or AS_IS, max(1, min(size, MAX_SHELF))
+        chosen = {kind: self.models.choose(kind, listener_id) for kind in KINDS}
+        first = {kind: choice.serving[0].artefact.sha256 for kind, choice in chosen.items() if choice.serving}
+        stamp = stamps.read(self.database, listener_id)
+        asked = (listener_id, steering, size, self.clock().date(), *first.items())
+        kept = None if any(choice.shadow for choice in chosen.values()) else self.kept_shelves.get(asked, stamp)
+        if kept is not None:
+            return kept
         of, filled = self._filled(listener_id, steering, size)
         self._ask_shadows(of, filled, steering, size)
         with self.database.begin() as session:
@@ -207,7 +215,10 @@ class RecommendationsService:
             tags = descriptions.tags_of_listener(session, listener_id, MAX_TAGS)
         models = {kind: serving.artefact.sha256 for kind, serving in of.models.items()}
         is_degraded = any(kind not in of.folded for kind in KINDS)
-        return Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
+        made = Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
+        if models == first:
+            self.kept_shelves.keep(asked, stamp, made)
+        return made
 
     def _filled(self, listener_id: UUID, steering: Steering, size: int) -> tuple[Listener, list[Shelf]]:
         """Fill a listener's shelves with the models of their arms, or the next ones where those fail."""
