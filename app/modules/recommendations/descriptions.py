@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.catalog import CatalogEvent, Described, Description
 from app.contracts.listens import Kind
+from app.modules.recommendations import stamps
 
 
 def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
@@ -19,6 +20,7 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
             found |= {(each.kind, each.key): each for each in event.descriptions}
     if not found:
         return
+    stamps.touch(session, [stamps.EVERYONE])
     session.execute(
         text(
             """
