@@ -86,7 +86,7 @@ def create_asgi_app(process: str, settings: Settings | None = None) -> FastAPI:
             container.wire(module).service,
             verifier,
             people.actor_of_access_token,
-            Callers(container.topology, module).of,
+            Callers(container.topology, module, container.settings.data_dir).of,
         )
         mount.add(f"/rpc/{module}/{{name}}", "POST", call_of(dispatcher), max_bytes=MAX_CALL_BYTES)
         for route in api_of(module).routes:

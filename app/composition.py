@@ -9,6 +9,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -38,12 +39,13 @@ from app.kernel.db import Database, module_url
 from app.kernel.module import Wired, Wiring
 from app.kernel.routes import Api
 from app.kernel.rpc import Remote, Resilience, remote
-from app.kernel.tokens import ServiceVerifier, load_signer, load_verifier
+from app.kernel.tokens import ServiceVerifier, WatchedFile, load_signer, load_verifier
 from app.kernel.transport import Identity, pool_for
 from app.settings import Settings
 from app.settings import load as load_settings
-from app.topology import FRONTS, GATEWAY, Topology
+from app.topology import COMING, FRONTS, GATEWAY, Topology
 from app.topology import load as load_topology
+from app.topology import parse as parse_topology
 
 MODULES: dict[str, type] = {
     "accounts": Accounts,
@@ -216,14 +218,16 @@ def is_front(process: str) -> bool:
 
 
 class Callers:
-    """Which methods of a module each process may call: those that the modules in it need."""
+    """Which methods of a module each process may call: those that the modules in it need.
 
-    def __init__(self, topology: Topology, module: str) -> None:
+    While a running system takes on another topology (a file in `data_dir`), a process that gained modules there is
+    called before the others are replaced: it may what it may in either.
+    """
+
+    def __init__(self, topology: Topology, module: str, data_dir: Path | None = None) -> None:
         self.contract = contract_of(module)
-        self._rights = {
-            name: callers.allowed(self.contract, process.modules, is_front=is_front(name))
-            for name, process in topology.processes.items()
-        }
+        self._coming = WatchedFile(data_dir / COMING, parse_topology) if data_dir else None
+        self._rights = {name: self._of(topology, name) for name in topology.processes}
         self._rights["worker"] = callers.allowed(self.contract, WORKER_MODULES)
         self._rights["cli"] = frozenset(self.contract.methods)
 
@@ -232,7 +236,13 @@ class Callers:
         if process not in self._rights:
             joined = (process,) if process in MODULES else tuple(MODULES)
             self._rights[process] = callers.allowed(self.contract, joined, is_front=is_front(process))
+        coming = self._coming.read() if self._coming else None
+        if coming and process in coming.processes:
+            return self._rights[process] | self._of(coming, process)
         return self._rights[process]
+
+    def _of(self, topology: Topology, process: str) -> frozenset[str]:
+        return callers.allowed(self.contract, topology.processes[process].modules, is_front=is_front(process))
 
     def names(self) -> list[str]:
         """Return the processes with some right."""

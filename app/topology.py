@@ -14,6 +14,7 @@ from app.settings import MODULE_NAMES
 
 SHIPPED = Path(__file__).resolve().parents[1] / "services" / "topologies"
 GATEWAY = "gateway"
+COMING = Path("topology", "coming.toml")  # below the data folder, while a running system takes it on
 FRONTS = ("web", "admin", "protocols")
 
 
@@ -64,17 +65,19 @@ def load(name_or_file: str) -> Topology:
     if not name_or_file.endswith(".toml"):
         file = SHIPPED / f"{name_or_file}.toml"
     try:
-        data = tomllib.loads(file.read_text())
+        return parse(file.read_bytes(), file.stem)
     except OSError:
         raise TopologyError(f"topology: no file {file}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TopologyError(f"topology {file.name}: {error}") from None
+
+
+def parse(text: bytes, name: str = "") -> Topology:
+    """Read a topology. Raises TopologyError."""
     try:
-        topology = msgspec.convert({"name": file.stem, **data}, Topology)
-    except msgspec.ValidationError as error:
-        raise TopologyError(f"topology {file.name}: {error}") from None
+        topology = msgspec.convert({"name": name, **tomllib.loads(text.decode())}, Topology)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise TopologyError(f"topology {name}: {error}") from None
     if found := mistakes(topology):
-        raise TopologyError(f"topology {file.name}: " + "; ".join(found))
+        raise TopologyError(f"topology {name}: " + "; ".join(found))
     return topology
 
 

@@ -137,7 +137,7 @@ def _install_rpc(app: Flask, container: Container, people: People) -> None:
             container.wire(module).service,
             verifier,
             people.actor_of_access_token,
-            Callers(container.topology, module).of,
+            Callers(container.topology, module, container.settings.data_dir).of,
         )
         app.add_url_rule(f"/rpc/{module}/<name>", f"rpc_{module}", _rpc_view(dispatcher), methods=["POST"])
 

@@ -7,8 +7,8 @@ call it, last those that lose it. So whoever is asked for a module has it, befor
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from app.host.swapping import swap
 from app.host.up import Environment, note, wait_ready
 from app.settings import MODULE_NAMES
 from app.settings import load as load_settings
-from app.topology import Topology, TopologyError, load, moved, to_toml
+from app.topology import COMING, Topology, TopologyError, load, moved, to_toml
 
 
 class State:
@@ -46,6 +46,16 @@ class State:
         path = self.folder / f"changed-{max(numbers, default=0) + 1}.toml"
         write_private(path, to_toml(topology))
         return str(path)
+
+    @contextmanager
+    def coming(self, topology: Topology) -> Iterator[None]:
+        """Tell the running processes which topology is being taken on: who gains modules there may call for them."""
+        file = self.data_dir.absolute() / COMING
+        write_private(file, to_toml(topology))
+        try:
+            yield
+        finally:
+            file.unlink()
 
     def commit(self, *, topology: str = "", databases: dict[str, str] | None = None) -> None:
         databases = self.databases() if databases is None else databases
@@ -134,25 +144,26 @@ class Changes:
         wanted = self._programs({**environment, "SEGUE_TOPOLOGY": path}, target)
         added = [p for name, p in wanted.items() if name not in before]
         replaced: list[str] = []
-        try:
-            tell(f"starting {', '.join(p.name for p in added)}" if added else "replacing")
-            supervisor.add(added)
-            wait_ready(supervisor, added)
-            for name in in_order(self.topology, target, wanted, before):
-                tell(f"replacing {name}")
-                supervisor.replace(wanted[name])
-                replaced.append(name)
-                renew(supervisor, name)
-        except HostError:
-            tell("undoing")
-            for name in replaced:
-                supervisor.replace(before[name])
-            for name in reversed(replaced):
-                with suppress(HostError):
+        with self.state.coming(target):
+            try:
+                tell(f"starting {', '.join(p.name for p in added)}" if added else "replacing")
+                supervisor.add(added)
+                wait_ready(supervisor, added)
+                for name in in_order(self.topology, target, wanted, before):
+                    tell(f"replacing {name}")
+                    supervisor.replace(wanted[name])
+                    replaced.append(name)
                     renew(supervisor, name)
-            for program in added:
-                supervisor.remove(program.name)
-            raise
+            except HostError:
+                tell("undoing")
+                for name in replaced:
+                    supervisor.replace(before[name])
+                for name in reversed(replaced):
+                    with suppress(HostError):
+                        renew(supervisor, name)
+                for program in added:
+                    supervisor.remove(program.name)
+                raise
         self.state.commit(topology=path)
         self.topology = target
         environment["SEGUE_TOPOLOGY"] = path
@@ -204,7 +215,8 @@ def restart_worker(supervisor: Supervisor, program: Program) -> None:
 
 
 def resume(state: State, environment: Environment) -> str:
-    """Finish or undo a move of data that was interrupted; called before anything is started. Returns what was done."""
+    """Finish or undo a change that was interrupted; called before anything is started. Returns what was done."""
+    (state.data_dir.absolute() / COMING).unlink(missing_ok=True)
     entry = state.journal()
     if not entry:
         return ""

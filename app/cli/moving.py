@@ -47,16 +47,14 @@ class DataMove:
         self, database: str, programs: Callable[[Environment], dict[str, Program]], tell: Callable[[str], Any]
     ) -> str:
         """Copy, switch, remove the old copy. Raises HostError when all is as it was before."""
-        variable = f"SEGUE_{self.module.upper()}_DATABASE_URL"
-        after_environment = {k: v for k, v in self.environment.items() if k != variable}
-        if database != MAIN:
-            after_environment[variable] = database
+        variable = _variable(self.module)
+        after_environment = _with(self.environment, self.module, database)
         if variable in os.environ:
             raise HostError(f"{variable} is set where `up` was started: it decides")
         before, after = _settings(self.environment), _settings(after_environment)
         if transfer.same_place(before, after, self.module):
             return "its data is there already"
-        entry = {"module": self.module, "from": self.environment.get(variable, MAIN), "to": database}
+        entry = {"module": self.module, "from": self.environment.get(variable) or MAIN, "to": database}
         self.state.begin({**entry, "step": "copying"})
         try:
             moved = transfer.Transfer(before, after, self.module)
@@ -77,7 +75,6 @@ class DataMove:
             raise
         finally:
             self._gate().unlink(missing_ok=True)
-        self.environment.pop(variable, None)
         self.environment.update(after_environment)
         note(self.supervisor.data_dir, self.environment)
         self.supervisor.start(WORKER)
@@ -138,15 +135,23 @@ def finish(state: "State", before: Settings, module: str) -> None:
 
 def resume(state: "State", environment: Environment, entry: dict[str, Any]) -> str:
     """Undo a move that was not switched yet, finish one that was."""
-    variable = f"SEGUE_{entry['module'].upper()}_DATABASE_URL"
-    plain = {k: v for k, v in environment.items() if k != variable}
-    old, new = (_settings(plain if url == MAIN else {**plain, variable: url}) for url in (entry["from"], entry["to"]))
+    old, new = (_settings(_with(environment, entry["module"], entry[side])) for side in ("from", "to"))
     is_switched = state.databases().get(entry["module"], MAIN) == entry["to"]
     if is_switched:
         finish(state, old, entry["module"])
         return f"finished moving the data of {entry['module']}, which was interrupted"
     undo(state, old, new, entry["module"])
     return f"undid moving the data of {entry['module']}, which was interrupted"
+
+
+def _variable(module: str) -> str:
+    return f"SEGUE_{module.upper()}_DATABASE_URL"
+
+
+def _with(environment: Environment, module: str, database: str) -> Environment:
+    """Return the environment with a module's data there: empty for the main database, since a variable that is missing
+    is looked up in what the running system noted down, which is where the data was."""
+    return {**environment, _variable(module): "" if database == MAIN else database}
 
 
 def _settings(environment: Environment) -> Settings:

@@ -27,7 +27,7 @@ PublicKeys = tuple[Ed25519PublicKey, ...]
 Stamp = tuple[int, int]  # of a file: when it changed, and which it is
 
 
-class KeyFile(Generic[K]):
+class WatchedFile(Generic[K]):
     """What a file holds, read again when the file changes; None where there is none."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], K]) -> None:
@@ -46,8 +46,8 @@ class KeyFile(Generic[K]):
         return self._known[1]
 
 
-PrivateKeyFile = KeyFile[Ed25519PrivateKey]
-PublicKeyFile = KeyFile[PublicKeys]
+PrivateKeyFile = WatchedFile[Ed25519PrivateKey]
+PublicKeyFile = WatchedFile[PublicKeys]
 Find = Callable[[str], PublicKeyFile | None]
 
 
@@ -55,7 +55,7 @@ class ServiceSigner:
     """Signs as one process; a token per audience is kept until it is near its end, or the key changes."""
 
     def __init__(
-        self, process: str, key: Ed25519PrivateKey, source: "KeyFile[Ed25519PrivateKey] | None" = None
+        self, process: str, key: Ed25519PrivateKey, source: "WatchedFile[Ed25519PrivateKey] | None" = None
     ) -> None:
         self.process = process
         self.key = key
@@ -110,7 +110,7 @@ class ServiceVerifier:
         held = self.keys.get(process)
         if held is None and (held := self.find(process)):
             self.keys[process] = held
-        if isinstance(held, KeyFile):
+        if isinstance(held, WatchedFile):
             return held.read() or ()
         return self._given.setdefault(process, (held,)) if held else ()
 
@@ -151,7 +151,7 @@ def load_signer(settings: Settings) -> ServiceSigner:
     name = f"service_{settings.process}.pem"
     key = private_key(settings.secret(name).encode())
     file = settings.secret_file(name)
-    return ServiceSigner(settings.process, key, KeyFile(file, private_key) if file else None)
+    return ServiceSigner(settings.process, key, WatchedFile(file, private_key) if file else None)
 
 
 def load_verifier(settings: Settings, processes: list[str], *, is_closed: bool = False) -> ServiceVerifier:
@@ -160,7 +160,7 @@ def load_verifier(settings: Settings, processes: list[str], *, is_closed: bool =
     def find(process: str) -> PublicKeyFile | None:
         if not PROCESS_NAME.fullmatch(process):
             return None  # a name from a token must not lead out of the folder
-        file = KeyFile(settings.data_dir / "secrets" / f"service_{process}.pub", public_keys)
+        file = WatchedFile(settings.data_dir / "secrets" / f"service_{process}.pub", public_keys)
         return file if file.read() else None
 
     known = {process: file for process in processes if (file := find(process))}

@@ -1,6 +1,7 @@
 """`manage.py up` as a person starts it, and people who use it meanwhile."""
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ import urllib3
 
 from app.bench.system import free_port
 from app.host.processes import came_true
+from app.host.readiness import is_ready
 from tests.support.stack import ROOT
 
 
@@ -60,6 +62,10 @@ class Whole:
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
+    def is_open(self) -> bool:
+        """Say whether the gateway answers that it can serve."""
+        return is_ready(self.base_url)
+
     @property
     def noted(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.data_dir / "run" / "environment.json").read_text())
@@ -79,6 +85,11 @@ def whole_system() -> Iterator[Whole]:
         rmtree(folder, ignore_errors=True)
 
 
+TIMES = itertools.count(int(time.time()) - 10_000_000)  # no listen is sent twice, whoever sends it
+PATIENCE_S = 60.0
+PAUSE_S = 0.02  # a steady load, not one that takes all of a small machine from what is watched
+
+
 class People:
     """Submit listens, ask for recommendations and pages, until told to stop; every answer is counted."""
 
@@ -89,7 +100,7 @@ class People:
         self.acknowledged: set[int] = set()
         self.slowest_s = 0.0
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(count)]
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
 
     def __enter__(self) -> "People":
         for thread in self.threads:
@@ -101,11 +112,10 @@ class People:
         for thread in self.threads:
             thread.join(60)
 
-    def _run(self, number: int) -> None:
+    def _run(self) -> None:
         pool = urllib3.connection_from_url(self.base_url, maxsize=1)
-        at = int(time.time()) - 10_000_000 + number * 1_000_000
         while not self.stopping.is_set():
-            at += 1
+            at = next(TIMES)
             listen = {"listened_at": at, "artist": f"Artist {at % 20}", "title": f"Title {at % 50}"}
             if self._send(pool, "POST", "/api/v1/listens", {"listens": [listen]}):
                 self.acknowledged.add(at)
@@ -113,17 +123,52 @@ class People:
                 self._send(pool, "GET", path)
 
     def _send(self, pool: Any, method: str, path: str, body: Any = None) -> bool:
-        headers = {"Authorization": f"Bearer {self.token}"} if path.startswith("/api") else {}
+        time.sleep(PAUSE_S)
         started = time.monotonic()
-        try:
-            sent = json.dumps(body).encode() if body else None
-            reply = pool.request(method, path, body=sent, headers=headers, retries=False, redirect=False, timeout=30)
-            status, said = reply.status, reply.data[:200].decode(errors="replace")
-        except urllib3.exceptions.HTTPError as error:
-            status, said = 0, repr(error)[:200]
+        status, said, _ = self._ask(pool, method, path, body)
         self.slowest_s = max(self.slowest_s, time.monotonic() - started)
         self.answers[status] += 1
         if status != 200:
+            self.failed.append(f"{method} {path}: {status} {said}")
+        return status == 200
+
+    def _ask(self, pool: Any, method: str, path: str, body: Any) -> tuple[int, str, bool]:
+        """Return the status (0: no answer), what was said, and whether it is said when to try again."""
+        headers = {"Authorization": f"Bearer {self.token}"} if path.startswith("/api") else {}
+        try:
+            sent = json.dumps(body).encode() if body else None
+            reply = pool.request(method, path, body=sent, headers=headers, retries=False, redirect=False, timeout=30)
+            return reply.status, reply.data[:200].decode(errors="replace"), "Retry-After" in reply.headers
+        except urllib3.exceptions.HTTPError as error:
+            return 0, repr(error)[:200], False
+
+
+class Patient(People):
+    """Ask again where there is no answer, as players and browsers do, and note how it went the first time.
+
+    An answer is what was asked for, or that a part is away and when to try again. A listen is sent until it is taken.
+    """
+
+    def __init__(self, base_url: str, token: str, count: int = 3) -> None:
+        super().__init__(base_url, token, count)
+        self.first: list[tuple[float, bool]] = []  # when it was asked, and whether it was answered at once
+
+    def _send(self, pool: Any, method: str, path: str, body: Any = None) -> bool:
+        time.sleep(PAUSE_S)
+        started, is_first = time.monotonic(), True
+        while True:
+            status, said, is_marked = self._ask(pool, method, path, body)
+            is_answered = status == 200 or (status == 503 and is_marked)
+            if is_first:
+                self.first.append((started, is_answered))
+            is_first = False
+            waited = time.monotonic() - started
+            if status == 200 or (is_answered and not body) or waited > PATIENCE_S:
+                break
+            time.sleep(0.2)
+        self.slowest_s = max(self.slowest_s, waited)
+        self.answers[status] += 1
+        if not is_answered or (body and status != 200):
             self.failed.append(f"{method} {path}: {status} {said}")
         return status == 200
 
