@@ -140,11 +140,23 @@ def migrate(settings: Settings) -> None:
 
 
 def start_process(
-    settings: Settings, environment: dict[str, str], process: str, *, workers: int = 1, threads: int = 8
+    settings: Settings,
+    environment: dict[str, str],
+    name: str,
+    *,
+    workers: int = 1,
+    threads: int = 8,
+    checkout: Path = ROOT,
 ) -> Process:
-    """Start one process of a topology, in a session of its own so that all of it can be killed at once."""
+    """Start one process of a topology, in a session of its own so that all of it can be killed at once.
+
+    `name` is the process, or for its second address and those after it `process-2`, `process-3`. The code is that of
+    `checkout`.
+    """
+    process, _, number = name.partition("-")
     served = load_topology(settings.topology).processes[process]
-    binds = [bind_of(url, settings.socket_dir) for url in served.urls]
+    urls = served.urls if process == GATEWAY else served.urls[int(number or 1) - 1 :][:1]
+    binds = [bind_of(url, settings.socket_dir) for url in urls]
     binds += [settings.bind] if process == GATEWAY else []
     command = serving_command(
         process,
@@ -154,7 +166,13 @@ def start_process(
         threads=threads,
         certificates=certificates_for(served.urls, settings.data_dir),
     )
-    return start_command(settings, environment, process, command)
+    return start_command(settings, environment, name, command, checkout=checkout)
+
+
+def started_as(topology: Topology, process: str) -> list[str]:
+    """Return the names that a process is started by: one for each of its addresses."""
+    count = 1 if process == GATEWAY else len(topology.processes[process].urls)
+    return [process if number == 1 else f"{process}-{number}" for number in range(1, count + 1)]
 
 
 def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
@@ -176,12 +194,14 @@ def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
     return start_command(settings, environment, "worker", command)
 
 
-def start_command(settings: Settings, environment: dict[str, str], name: str, command: list[str]) -> Process:
+def start_command(
+    settings: Settings, environment: dict[str, str], name: str, command: list[str], *, checkout: Path = ROOT
+) -> Process:
     """Start a command in a session of its own, its output in `<data>/<name>.log`."""
     with (settings.data_dir / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=checkout,
             env={
                 **os.environ,
                 **environment,
@@ -202,19 +222,26 @@ def kill(process: Process) -> None:
 
 @contextlib.contextmanager
 def running_system(servers: Servers, folder: Path, topology: str, *, has_worker: bool = False) -> Iterator[System]:
-    """Start all processes of a topology and wait until every module answers."""
-    database = f"segue_{secrets.token_hex(4)}"
-    environment = environment_for(servers, folder, database, topology)
+    """Start all processes of a topology on a database of their own and wait until every module answers."""
+    environment = environment_for(servers, folder, f"segue_{secrets.token_hex(4)}", topology)
+    migrate(load_settings(environment))
+    with running_processes(environment, has_worker=has_worker) as system:
+        yield system
+
+
+@contextlib.contextmanager
+def running_processes(environment: dict[str, str], *, has_worker: bool = False) -> Iterator[System]:
+    """Start all processes of a topology on a database that is prepared, and wait until every module answers."""
     settings = load_settings(environment)
-    migrate(settings)
-    loaded = load_topology(topology)
+    topology = load_topology(settings.topology)
     processes: dict[str, Process] = {}
     system = System(
-        loaded, environment, settings, services_for(settings, loaded, "cli"), settings.public_url, processes
+        topology, environment, settings, services_for(settings, topology, "cli"), settings.public_url, processes
     )
     try:
-        for name, process in loaded.processes.items():
-            processes[name] = start_process(settings, environment, name, workers=process.workers)
+        for name, process in topology.processes.items():
+            for started in started_as(topology, name):
+                processes[started] = start_process(settings, environment, started, workers=process.workers)
         if has_worker:
             processes["worker"] = start_worker(settings, environment)
         wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=180)

@@ -10,13 +10,14 @@ from app.kernel import auth, context
 from app.kernel.balance import Instance, Instances
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
 from app.kernel.people import People
-from app.kernel.routes import Api, find_module
+from app.kernel.routes import PROBLEM, Api, find_module
 from app.kernel.rpc import ACTOR, ATTEMPTS, TIMEOUT, TRACE, VERSION, WIRE_VERSION, ActorSource, service_context
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.settings import Settings
 
 REQUEST_BUDGET_S = 15.0
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+PROXY_FAILURES = frozenset({502, 503, 504})
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
 
 # Headers that end at each hop (RFC 9110, section 7.6.1), and those that a client may not set for us.
@@ -144,7 +145,7 @@ def install_cors(app: Flask, origins: Sequence[str]) -> None:
 def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
     """Pass a module's API on to a process that runs it, streaming both ways.
 
-    What was never sent, and what may be sent twice, goes to another instance when the first does not answer.
+    What was never sent, and what may be sent twice, is tried again, at another instance where there is one.
     """
     module = api.module
     bp = Blueprint(f"{module}_proxy", __name__, url_prefix="/api/v1")
@@ -188,11 +189,15 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
             except urllib3.exceptions.HTTPError as error:
                 instance.failed()
                 is_unsent = isinstance(error, urllib3.exceptions.NewConnectionError)
-                if not (is_unsent or may_repeat) or len(tried) >= min(len(instances.all), ATTEMPTS):
+                if not (is_unsent or may_repeat) or len(tried) >= ATTEMPTS:
                     raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module) from error
             else:
-                instance.answered()
-                return reply
+                if reply.status not in PROXY_FAILURES or reply.headers.get("Content-Type", "").startswith(PROBLEM):
+                    instance.answered()
+                    return reply
+                reply.close()  # a proxy on the way says that it has no answer: another try may reach another instance
+                if not may_repeat or len(tried) >= ATTEMPTS:
+                    raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module)
 
 
 def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> dict[str, str]:

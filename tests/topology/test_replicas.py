@@ -1,0 +1,104 @@
+"""Replicas of a part on a real system: one is killed and another joins while people use it, also behind a proxy."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.bench.system import Servers, System, free_port, kill, running_system, start_process
+from app.cli.proxies import PROXIES, addresses
+from app.topology import GATEWAY, load
+from tests.support.people import new_person
+from tests.support.waiting import eventually
+from tests.support.whole import People, listened
+
+pytestmark = pytest.mark.split
+
+REPLICAS = """
+[processes.gateway]
+modules = ["accounts", "catalog", "training", "playlists"]
+url = "unix:gateway.sock"
+
+[processes.recommendations]
+modules = ["recommendations"]
+url = ["unix:recommendations.sock", "unix:recommendations-2.sock"]
+
+[processes.listens]
+modules = ["listens"]
+url = ["unix:listens.sock", "unix:listens-2.sock"]
+"""
+PARTS = ("recommendations", "listens")
+COMMANDS = {"haproxy": ("haproxy", "-db", "-f"), "nginx": ("nginx", "-g", "daemon off;", "-c")}
+
+
+@pytest.fixture(scope="module")
+def replicated(servers: Servers, folder: Path) -> Iterator[System]:
+    file = folder / "replicas.toml"
+    file.write_text(REPLICAS)
+    with running_system(servers, folder / "replicas", str(file)) as system:
+        yield system
+
+
+def answered_by(system: System, name: str) -> int:
+    """Return how many requests a process has written down."""
+    return sum('"event":"request"' in line for line in (system.settings.data_dir / f"{name}.log").open())
+
+
+def restart(system: System, name: str, environment: dict[str, str] | None = None) -> None:
+    kill(system.processes[name])
+    system.processes[name] = start_process(system.settings, environment or system.environment, name)
+    eventually(lambda: system.request("GET", "/readyz").status == 200, within_s=60, every_s=0.2)
+
+
+def assert_one_dies_and_one_joins(system: System) -> None:
+    """Kill the second replica of each part (kill -9) and start another, under load: nobody notices."""
+    person = new_person(system.services)
+    with People(system.base_url, person.token, count=4) as people:
+        for part in PARTS:
+            replica = f"{part}-2"
+            time.sleep(0.5)
+            kill(system.processes[replica])
+            time.sleep(1)
+            before = answered_by(system, replica)
+            system.processes[replica] = start_process(system.settings, system.environment, replica)
+            eventually(lambda: answered_by(system, replica) > before, within_s=60, every_s=0.1)  # noqa: B023
+    assert people.failed == [], people.failed[:5]
+    assert len(people.acknowledged) > 20
+    found = listened(system.base_url, person.token)
+    assert len(found) == len(set(found)) == len(people.acknowledged)
+
+
+def test_a_replica_dies_and_another_joins_and_no_request_fails(replicated: System) -> None:
+    assert_one_dies_and_one_joins(replicated)
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_the_same_behind_a_proxy_with_the_generated_configuration(
+    replicated: System, kind: str, tmp_path: Path
+) -> None:
+    if not shutil.which(kind):
+        pytest.skip(f"{kind} is not installed")
+    topology, port = load(replicated.settings.topology), free_port()
+    at = addresses(topology, "127.0.0.1", port)
+    behind = REPLICAS
+    for part in PARTS:
+        urls = "[" + ", ".join(f'"{url}"' for url in topology.processes[part].urls) + "]"
+        behind = behind.replace(urls, f'"http://{at[part]}"')
+    (tmp_path / "behind.toml").write_text(behind)
+    text = PROXIES[kind](topology, replicated.settings.socket_dir, first_port=port)
+    if kind == "nginx":
+        user = "user root;\n" if os.geteuid() == 0 else ""  # the sockets are the system's own
+        text = f"{user}pid {tmp_path}/nginx.pid;\nerror_log {tmp_path}/error.log;\n{text}"
+    (tmp_path / "proxy.conf").write_text(text)
+    proxy = subprocess.Popen([*COMMANDS[kind], str(tmp_path / "proxy.conf")], stderr=subprocess.DEVNULL)
+    try:
+        restart(replicated, GATEWAY, {**replicated.environment, "SEGUE_TOPOLOGY": str(tmp_path / "behind.toml")})
+        assert_one_dies_and_one_joins(replicated)
+    finally:
+        proxy.terminate()
+        proxy.wait(10)
+        restart(replicated, GATEWAY)
