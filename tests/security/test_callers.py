@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.composition import MODULES, as_process, contract_of
+from app.composition import MODULES, Callers, as_process, contract_of
 from app.contracts.callers import FRONT_CALLS, MODULE_CALLS
 from app.host.secrets import rotate_service_key
 from app.kernel.context import SYSTEM, acting_as
 from app.kernel.contract import Unauthenticated
 from app.kernel.tokens import load_signer, load_verifier
 from app.settings import MODULE_NAMES
+from app.topology import COMING, moved, to_toml
+from app.topology import load as load_topology
 from tests.conftest import PublicApi
 from tests.support import callers_in_docs
 from tests.support.commands import manage
@@ -43,6 +45,19 @@ def test_the_fronts_are_given_methods_that_there_are() -> None:
 
 def test_the_page_of_the_documentation_is_up_to_date() -> None:
     assert Path(callers_in_docs.PAGE).read_text() == callers_in_docs.page()
+
+
+def test_a_process_that_gains_a_module_may_call_for_it_while_the_others_are_not_replaced(tmp_path: Path) -> None:
+    before = load_topology("soa")
+    callers = Callers(before, "listens", tmp_path)
+    assert "feed" not in callers.of("gateway")
+    coming = tmp_path / COMING
+    coming.parent.mkdir()
+    coming.write_text(to_toml(moved(before, "recommendations", load_topology("monolith"))))
+    assert "feed" in callers.of("gateway")
+    assert "feed" in callers.of("learning")
+    coming.unlink()
+    assert "feed" not in callers.of("gateway")
 
 
 @pytest.mark.split
