@@ -13,10 +13,11 @@ from app.settings import load as load_settings
 from tests.support.waiting import eventually
 from tests.support.whole import People, Whole, listened, whole_system
 
-# Every module out and back takes minutes: SEGUE_TEST_LONG=1
+# One module out and back takes half a minute, all of them and the killed moves ten: SEGUE_TEST_LONG=1
 IS_LONG = os.environ.get("SEGUE_TEST_LONG") == "1"
 MOVED = MODULE_NAMES if IS_LONG else ("listens",)
-pytestmark = [pytest.mark.split, pytest.mark.skipif(not IS_LONG, reason="takes minutes: SEGUE_TEST_LONG=1")]
+long = pytest.mark.skipif(not IS_LONG, reason="takes minutes: SEGUE_TEST_LONG=1")
+pytestmark = pytest.mark.split
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def test_a_module_and_its_data_leave_the_monolith_and_come_back(whole: Whole, to
     assert not whole.noted.get(f"SEGUE_{module.upper()}_DATABASE_URL")
 
 
+@long
 @pytest.mark.parametrize("step", ["copying", "switching", "removing the old copy"])
 def test_a_move_that_is_killed_is_undone_or_finished(whole: Whole, token: str, step: str) -> None:
     """kill -9 of `up` in each part of a move; nothing acknowledged is lost, and the next `up` says what it did."""
@@ -99,6 +101,7 @@ def test_a_move_that_is_killed_is_undone_or_finished(whole: Whole, token: str, s
         whole.done("topology", "move", module, "--database", "main")
 
 
+@long
 def test_an_occupied_or_unreachable_database_is_refused_in_one_line(whole: Whole) -> None:
     for database, part in (
         (elsewhere(whole, "segue"), "there already"),
@@ -109,6 +112,7 @@ def test_an_occupied_or_unreachable_database_is_refused_in_one_line(whole: Whole
         assert len(result.stderr.strip().splitlines()) <= 1
 
 
+@long
 def test_the_rows_and_cursors_are_the_same_afterwards(whole: Whole, token: str) -> None:
     """With nobody writing, every table of a follower and of what it follows has the same rows after a move."""
     time.sleep(1)
