@@ -147,10 +147,10 @@ class Transfer:
         for relation, key in noted:
             keys.setdefault(relation, {})[str(sorted(key.items()))] = key
         changed = [(table, list(keys[table.name].values())) for table in self.tables if table.name in keys]
+        for table, these in reversed(changed):  # first, since what came in their place may be unique like them
+            _delete_gone(source, target, table, these)
         for table, these in changed:
             _copy_rows(source, target, table, these)
-        for table, these in reversed(changed):
-            _delete_gone(source, target, table, these)
         target.commit()  # first here, then there: what is brought over twice is the same
         source.commit()
         return len(noted)
@@ -207,10 +207,10 @@ def _tables(connection: Any, module: str) -> list[Table]:
         cursor.execute(
             """
             select c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
-            from pg_index i
-            join pg_class c on c.oid = i.indrelid
-            join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey)
-            where i.indisprimary and c.relnamespace = %s::regnamespace
+            from pg_constraint p
+            join pg_class c on c.oid = p.conrelid
+            join pg_attribute a on a.attrelid = c.oid and a.attnum = any(p.conkey)
+            where p.contype = 'p' and c.relnamespace = %s::regnamespace
             """,
             (module,),
         )

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import psycopg2
@@ -22,6 +23,16 @@ MODULE = "playlists"
 INSERT = """
     insert into playlist (playlist_id, owner_id, name, created_at, updated_at)
     values (gen_random_uuid(), gen_random_uuid(), :name, now(), now())
+"""
+
+LISTENER, KEY = f"uuid '{UUID(int=1)}'", f"uuid '{UUID(int=2)}'"
+TOTAL = f"""
+    insert into item_total (listener_id, recording_key, release_key, artist_key, artist, title, plays, first_at, last_at)
+    values ({LISTENER}, {KEY}, {KEY}, {KEY}, 'A', 'B', 1, now(), now())
+"""
+QUARTER = f"""
+    insert into quarter_hour (listener_id, at, plays) values ({LISTENER}, '2026-01-01', 1)
+    on conflict (listener_id, at) do update set plays = quarter_hour.plays + 1
 """
 
 
@@ -135,6 +146,30 @@ def test_a_move_that_is_given_up_leaves_no_trace(before: Settings, after: Settin
 def test_a_schema_that_is_there_already_is_not_written_over(before: Settings) -> None:
     with pytest.raises(TransferFailed, match="there is a schema"):
         refuse_occupied(before, MODULE)
+
+
+def test_every_table_of_every_key_is_followed_and_what_is_unique_may_be_made_anew(before: Settings) -> None:
+    """Roll-ups: a key that includes further columns, and a row deleted and counted again under another number."""
+    after = elsewhere(before, "transfer_keys", "listens")
+    database = Database(module_url(before, "listens"), pool_size=1)
+    total, quarter = text(TOTAL), text(QUARTER)
+    with database.begin() as session:
+        session.execute(total)
+        session.execute(quarter)
+    move = Transfer(before, after, "listens")
+    move.begin()
+    with database.begin() as session:
+        session.execute(text("delete from item_total"))
+        session.execute(total)
+        session.execute(quarter)
+    move.finish()
+    assert rows(after, "listens") == rows(before, "listens")
+    unlock(before, "listens")
+    forget_copy(after, "listens")
+    with database.begin() as session:
+        session.execute(text("delete from item_total"))
+        session.execute(text("delete from quarter_hour"))
+    database.dispose()
 
 
 def test_a_log_goes_on_where_it_was(before: Settings) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.bench.system import Servers, System, free_port, kill, running_system, start_process
 from app.cli.proxies import PROXIES, addresses
+from app.kernel.rpc import Resilience
 from app.topology import GATEWAY, load
 from tests.support.people import new_person
 from tests.support.waiting import eventually
@@ -45,7 +46,7 @@ def replicated(servers: Servers, folder: Path) -> Iterator[System]:
 
 def answered_by(system: System, name: str) -> int:
     """Return how many requests a process has written down."""
-    return sum('"event":"request"' in line for line in (system.settings.data_dir / f"{name}.log").open())
+    return (system.settings.data_dir / f"{name}.log").read_text().count('"event":"request"')
 
 
 def restart(system: System, name: str, environment: dict[str, str] | None = None) -> None:
@@ -57,6 +58,7 @@ def restart(system: System, name: str, environment: dict[str, str] | None = None
 def assert_one_dies_and_one_joins(system: System) -> None:
     """Kill the second replica of each part (kill -9) and start another, under load: nobody notices."""
     person = new_person(system.services)
+    time.sleep(Resilience().breaker_reset_s)  # who found the gateway away when it was started leaves it alone so long
     with People(system.base_url, person.token, count=4) as people:
         for part in PARTS:
             replica = f"{part}-2"
