@@ -27,7 +27,8 @@ INSERT = """
 
 LISTENER, KEY = f"uuid '{UUID(int=1)}'", f"uuid '{UUID(int=2)}'"
 TOTAL = f"""
-    insert into item_total (listener_id, recording_key, release_key, artist_key, artist, title, plays, first_at, last_at)
+    insert into item_total
+        (listener_id, recording_key, release_key, artist_key, artist, title, plays, first_at, last_at)
     values ({LISTENER}, {KEY}, {KEY}, {KEY}, 'A', 'B', 1, now(), now())
 """
 QUARTER = f"""
