@@ -1,6 +1,7 @@
 """A listener's own music server: connecting it, how it stands, pushing playlists; and what of a page can be played."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, make_response, url_for
 from msgspec import Meta, Struct
 
+from app.contracts.listens import NewListen
 from app.contracts.playlists import Library, LibraryFailed, LibraryNotConnected, LibraryRefused
 from app.contracts.services import Services
 from app.kernel.http import parse_form
@@ -19,6 +21,8 @@ from app.web.page import Answer, go, me, render
 from app.web.parts import part
 from app.web.session import Secret
 
+PLAYER = "segue"  # the client that listens from the pages are of
+Name = Annotated[str, Meta(max_length=10_000)]
 MOST_KEYS = 2000  # what is asked for at once
 
 
@@ -33,9 +37,17 @@ class WeeklyForm(Struct, frozen=True, forbid_unknown_fields=True):
     pushes_weekly: bool = False
 
 
+class PlayForm(Struct, frozen=True, forbid_unknown_fields=True):
+    artist: Name
+    title: Name
+    listened_at: Annotated[int, Meta(ge=0, le=253_402_300_799)] | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=86_400_000)] | None = None
+
+
 def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     add_connection(bp, services)
     add_acts(bp, services)
+    add_player(bp, services)
 
 
 def add_connection(bp: Blueprint, services: Services) -> None:
@@ -107,6 +119,20 @@ def add_acts(bp: Blueprint, services: Services) -> None:
         except (LibraryFailed, LibraryNotConnected) as error:
             notes.add(sentence(said(error)), tone="problem")
         return go(url_for("web.playlist", playlist_id=playlist_id))
+
+
+def add_player(bp: Blueprint, services: Services) -> None:
+    @bp.post("/player")
+    def tell_play() -> Answer:
+        """Take what the player of the pages tells: a listen or, without a time, what is playing now."""
+        form: PlayForm = parse_form(PlayForm)
+        at = datetime.now(UTC) if form.listened_at is None else datetime.fromtimestamp(form.listened_at, UTC)
+        listen = NewListen(at, form.artist, form.title, duration_ms=form.duration_ms)
+        if form.listened_at is None:
+            services.listens.set_playing_now(me(), listen, PLAYER)
+        else:
+            services.listens.submit(me(), [listen], PLAYER)
+        return "", 204
 
 
 def is_moving(library: Library) -> bool:

@@ -152,6 +152,26 @@ def now(page: Page) -> float:
     return float(page.evaluate("document.querySelector('audio').currentTime"))
 
 
+def test_what_is_played_in_the_page_is_told_as_by_any_player(owner: Person, visit: Visit, site: Site) -> None:
+    listens = site.stack.services.listens
+    page = visit(owner)
+    page.goto("/history")
+    page.get_by_role("link", name=WIND).click()
+    with acting_as(owner.actor):
+        before = listens.count(owner.listener_id)
+        eventually(lambda: listens.get_playing_now(owner.listener_id) is not None, within_s=10)
+        page.evaluate("document.querySelector('audio').playbackRate = 8")
+        eventually(lambda: now(page) > 10, within_s=10)
+        page.goto("/playlists")  # half of its 40 seconds are heard on two pages
+        assert listens.count(owner.listener_id) == before
+        page.evaluate("document.querySelector('audio').play()")
+        page.evaluate("document.querySelector('audio').playbackRate = 8")
+        eventually(lambda: listens.count(owner.listener_id) == before + 1, within_s=10)
+        [told] = listens.history(owner.listener_id, limit=1).listens
+    assert (told.artist, told.title, told.client) == ("The High Wires", "Wind", "segue")
+    assert abs((datetime.now(UTC) - told.listened_at).total_seconds()) < 60
+
+
 def test_the_next_recording_follows_by_itself(owner: Person, visit: Visit) -> None:
     page = visit(owner)
     page.goto("/history")

@@ -1,4 +1,5 @@
 // Plays recordings of the listener's library in a bar at the foot of the window. Without scripts the links open the sound.
+import { telling } from "./plays.js";
 
 const KEPT = "segue-player";
 
@@ -8,6 +9,7 @@ export function enhancePlayer(document) {
   const sound = bar.querySelector("audio");
   const title = bar.querySelector("[data-player-title]");
   const artist = bar.querySelector("[data-player-artist]");
+  const plays = telling(bar.querySelector("[data-player-tell]"), sound);
   let current = null;
 
   function show(track) {
@@ -33,6 +35,7 @@ export function enhancePlayer(document) {
       return;
     }
     show(track);
+    plays.begin(track);
     sound.src = track.src;
     start();
   }
@@ -46,7 +49,7 @@ export function enhancePlayer(document) {
 
   function keep() {
     if (!current) return;
-    const kept = { ...current, time: sound.currentTime, isPlaying: !sound.paused };
+    const kept = { ...current, time: sound.currentTime, isPlaying: !sound.paused, play: plays.kept() };
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
   }
 
@@ -68,6 +71,7 @@ export function enhancePlayer(document) {
     sound.pause();
     sound.removeAttribute("src");
     current = null;
+    plays.stop();
     sessionStorage.removeItem(KEPT);
     bar.hidden = true;
     mark();
@@ -79,6 +83,7 @@ export function enhancePlayer(document) {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
   if (kept) {
     show({ src: kept.src, title: kept.title, artist: kept.artist });
+    plays.resume(kept.play);
     sound.src = `${kept.src}#t=${kept.time}`;
     if (kept.isPlaying) start();
   }
