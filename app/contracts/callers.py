@@ -24,7 +24,7 @@ MODULE_CALLS: dict[str, Calls] = {
     },
     "catalog": {"accounts": ("feed", "record_act"), "listens": ("feed",)},
     "listens": {
-        "accounts": ("feed", "visible_of"),
+        "accounts": ("feed", "record_act", "visible_of"),
         "catalog": ("feed", "restore_corrections"),
         "playlists": ("create_playlist", "delete_playlist", "list_playlists"),
     },

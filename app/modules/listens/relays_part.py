@@ -1,6 +1,8 @@
 """The part of the service that is about other services: connections to them, and the work on these."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 from uuid import UUID
 
 from app.contracts.listens import (
@@ -12,6 +14,8 @@ from app.contracts.listens import (
     RelayService,
     SubmitResult,
 )
+from app.contracts.services import Services
+from app.kernel.acts import recorded
 from app.kernel.clock import Clock
 from app.kernel.db import Database
 from app.modules.listens.bell import RELAY
@@ -23,12 +27,17 @@ class RelaysPart:
     """Base of the service, which sets these."""
 
     database: Database
+    services: Services
     clock: Clock
     relays: Relays
     ring: Callable[[str], None]
 
     def take_in(self, listener_id: UUID, listens: list[NewListen], client: str) -> SubmitResult:
         raise NotImplementedError
+
+    def _recorded(self, act: str, subject: object, **details: Any) -> AbstractContextManager[None]:
+        """Record an act; not who somebody is elsewhere, which would outlive their account here."""
+        return recorded(self.services.accounts.record_act, act, subject, **details)
 
     def add_relay(
         self,
@@ -41,7 +50,8 @@ class RelaysPart:
         options: RelayOptions | None = None,
     ) -> Relay:
         given = options or RelayOptions()
-        return self.relays.add(listener_id, service, address, user_name, credential, direction, given)
+        with self._recorded("relay.add", service, direction=direction):
+            return self.relays.add(listener_id, service, address, user_name, credential, direction, given)
 
     def list_relays(self, listener_id: UUID) -> list[Relay]:
         return self.relays.all_of(listener_id)
@@ -54,10 +64,15 @@ class RelaysPart:
         direction: RelayDirection | None = None,
         credential: str | None = None,
     ) -> Relay:
-        return self.relays.change(listener_id, relay_id, is_enabled, direction, credential)
+        is_new = True if credential is not None else None  # what it is stands nowhere
+        with self._recorded(
+            "relay.change", relay_id, is_enabled=is_enabled, direction=direction, new_credential=is_new
+        ):
+            return self.relays.change(listener_id, relay_id, is_enabled, direction, credential)
 
     def remove_relay(self, listener_id: UUID, relay_id: UUID) -> None:
-        self.relays.remove(listener_id, relay_id)
+        with self._recorded("relay.remove", relay_id):
+            self.relays.remove(listener_id, relay_id)
 
     def retry_relay(self, listener_id: UUID, relay_id: UUID) -> Relay:
         return self.relays.retry(listener_id, relay_id)

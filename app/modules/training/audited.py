@@ -5,8 +5,7 @@ happen; that it failed afterwards is written too. What training does by itself (
 come this way: it stands in its own moves.
 """
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app.contracts.accounts import Accounts
 from app.contracts.experiments import Experiment, Mode
 from app.contracts.listens import Kind
 from app.contracts.training import Model, Run, Schedule, Snapshot
-from app.kernel.contract import DomainError
+from app.kernel.acts import recorded
 from app.modules.training.service import TrainingService
 
 
@@ -23,15 +22,8 @@ class AuditedTraining(TrainingService):
 
     accounts: Accounts
 
-    @contextlib.contextmanager
-    def _recorded(self, act: str, subject: object = "", **details: Any) -> Iterator[None]:
-        self.accounts.record_act(act, str(subject), {k: v for k, v in details.items() if v not in (None, "")} or None)
-        try:
-            yield
-        except DomainError as error:
-            with contextlib.suppress(DomainError):
-                self.accounts.record_act(f"{act}.failed", str(subject), {"code": error.code})
-            raise
+    def _recorded(self, act: str, subject: object = "", **details: Any) -> AbstractContextManager[None]:
+        return recorded(self.accounts.record_act, act, subject, **details)
 
     def _champion(self, kind: Kind) -> int | None:
         return next((model.number for model in self.champions() if model.kind == kind), None)

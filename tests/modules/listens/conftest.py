@@ -42,10 +42,11 @@ def listener() -> UUID:
 class Instance:
     settings: Settings
     database: Database
+    services: Any = None  # the other modules, where it is to call them
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        self.wired = build(Wiring(self.settings, self.database, None, lambda: self.now))
+        self.wired = build(Wiring(self.settings, self.database, self.services, lambda: self.now))
         assert isinstance(self.wired.service, ListensService)
         self.listens: Listens = loopback(contract_of("listens"), self.wired.service)
         self._read: list[ListensEvent] = []

@@ -7,7 +7,7 @@ import pytest
 
 from app.bench.system import Process, kill, start_worker
 from app.composition import Container
-from app.kernel.context import acting_as
+from app.kernel.context import SYSTEM, acting_as
 from tests.conftest import PublicApi
 from tests.modules.listens.others import FakeListenBrainz, running
 from tests.support.people import Person, new_person
@@ -60,6 +60,25 @@ def test_a_relay_is_made_changed_tested_and_removed(api: PublicApi, person: Pers
     assert api.delete(path, token=person.token).status == 204
     assert api.get("/api/v1/relays", token=person.token).json == {"relays": []}
     assert api.delete(path, token=person.token).status == 404
+
+
+def test_acts_on_relays_are_recorded_without_what_signs_in(
+    api: PublicApi, services: Container, person: Person, lb: FakeListenBrainz
+) -> None:
+    relay_id = connect(api, person, lb)
+    path = f"/api/v1/relays/{relay_id}"
+    assert api.patch(path, json={"credential": "another"}, token=person.token).status == 200
+    assert api.delete(path, token=person.token).status == 204
+    assert api.delete(path, token=person.token).status == 404
+    with acting_as(SYSTEM):
+        told = [each for each in services.accounts.list_audit(limit=50) if each.actor == person.name]
+    assert [(each.act, each.subject, each.details) for each in reversed(told) if each.act.startswith("relay")] == [
+        ("relay.add", "listenbrainz", {"direction": "push"}),
+        ("relay.change", relay_id, {"new_credential": True}),
+        ("relay.remove", relay_id, None),
+        ("relay.remove", relay_id, None),
+        ("relay.remove.failed", relay_id, {"code": "listens.relay_not_found"}),
+    ]
 
 
 def test_what_can_not_work_is_refused_with_its_reason(api: PublicApi, person: Person, lb: FakeListenBrainz) -> None:

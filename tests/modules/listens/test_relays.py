@@ -18,12 +18,21 @@ from app.contracts.listens import (
     RelayOptions,
 )
 from app.kernel import migrations
+from app.kernel.context import SYSTEM, acting_as
+from app.kernel.db import Database
 from app.modules.listens.models import metadata
 from app.modules.listens.service import ListensService, forget_erased
 from tests.modules.listens.conftest import Instance
 from tests.modules.listens.others import FakeLastFm, FakeListenBrainz, running
+from tests.support.stack import Stack
 
 KEYS = RelayOptions(api_key="an-api-key", api_secret="an-api-secret")
+
+
+@pytest.fixture
+def own(own_database: tuple[Any, Database], loopback: Stack) -> Iterator[Instance]:
+    with acting_as(SYSTEM):
+        yield Instance(*own_database, loopback.services)
 
 
 @pytest.fixture
