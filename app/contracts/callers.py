@@ -22,7 +22,7 @@ MODULE_CALLS: dict[str, Calls] = {
         "recommendations": ("export_listener", "has_traces"),
         "training": ("has_traces",),
     },
-    "catalog": {"accounts": ("feed", "record_act"), "listens": ("feed",)},
+    "catalog": {"accounts": ("feed", "record_act"), "listens": ("folded_feed",)},
     "listens": {
         "accounts": ("feed", "record_act", "visible_of"),
         "catalog": ("feed", "restore_corrections"),
@@ -31,7 +31,7 @@ MODULE_CALLS: dict[str, Calls] = {
     "recommendations": {
         "accounts": ("feed",),
         "catalog": ("feed",),
-        "listens": ("feed",),
+        "listens": ("folded_feed",),
         "training": ("artefact_files", "feed", "read_artefact", "report_damage", "trusted_keys"),
     },
     "training": {

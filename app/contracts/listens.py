@@ -281,6 +281,31 @@ class ListenerForgotten(Struct, frozen=True, tag="listener_forgotten"):
 ListensEvent = Listened | Unlistened | PlaycountSet | FeedbackSet | ListenerForgotten
 
 
+class Track(Struct, frozen=True, array_like=True):
+    """What was played, as it was sent."""
+
+    recording_key: UUID
+    artist_key: UUID
+    release_key: UUID | None
+    artist: str
+    title: str
+    release: str | None
+    recording_mbid: UUID | None = None
+    release_mbid: UUID | None = None
+
+
+class ListenedMany(Struct, frozen=True, tag="listened_together"):
+    """Many listens of one person: at `times`, UNIX seconds in their order, the tracks at `places` in `tracks`."""
+
+    listener_id: UUID
+    tracks: list[Track]
+    times: list[int]
+    places: list[int]
+
+
+FoldedEvent = ListensEvent | ListenedMany
+
+
 class TrainingEvent(Struct, frozen=True):
     """An event for training: the person is a keyed pseudonym, and there is no name.
 
@@ -546,6 +571,13 @@ class Listens(Imports, Statistics, Protocol):
     @query(access=Access.SERVICE, timeout=10)
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         """Events after a cursor ("" for the beginning). Raises FeedReset when the cursor is of another generation."""
+
+    @query(access=Access.SERVICE, timeout=10)
+    def folded_feed(self, after: str, limit: int = 20_000) -> FeedPage[FoldedEvent]:
+        """The same log, of the same cursors, for those who count: what was stored together is told together.
+
+        `limit` counts listens; a page has one event at the least.
+        """
 
     @query(access=Access.SERVICE, timeout=10)
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:

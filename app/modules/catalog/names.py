@@ -1,5 +1,6 @@
 """Learning names: from the feed of listens, and from data sets with tags."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.contracts.catalog import Tagging
 from app.contracts.identity import EmptyName, artist_key, canonical, identify, split_guests
-from app.contracts.listens import Kind, Listened, ListensEvent, PlaycountSet, Unlistened
+from app.contracts.listens import FoldedEvent, Kind, Listened, ListenedMany, PlaycountSet, Track, Unlistened
 from app.modules.catalog import aliases
 from app.modules.catalog.resolving import RecordingFacts
 from app.modules.catalog.search import folded
@@ -65,21 +66,29 @@ FEWER = text(
 )
 
 
-def learn(session: Session, events: Sequence[ListensEvent]) -> None:
+def learn(session: Session, events: Sequence[FoldedEvent]) -> None:
     """Take in a page of the feed. Nothing is kept of who played."""
     found = Names()
     gone: list[dict[str, Any]] = []
     identifiers: dict[UUID, UUID] = {}
     releases: dict[UUID, UUID] = {}
+
+    def of(what: Listened | Track, plays: int) -> None:
+        found.recording(what.recording_key, what.artist_key, what.artist, what.title, what.release, plays)
+        if what.recording_mbid is not None:
+            identifiers.setdefault(what.recording_mbid, what.recording_key)
+        if what.release_mbid is not None:
+            for key in filter(None, (what.recording_key, what.release_key)):
+                releases.setdefault(key, what.release_mbid)
+
     for event in events:
         match event:
             case Listened():
-                found.recording(event.recording_key, event.artist_key, event.artist, event.title, event.release, 1)
-                if event.recording_mbid is not None:
-                    identifiers.setdefault(event.recording_mbid, event.recording_key)
-                if event.release_mbid is not None:
-                    for key in filter(None, (event.recording_key, event.release_key)):
-                        releases.setdefault(key, event.release_mbid)
+                of(event, 1)
+            case ListenedMany():
+                plays = Counter(event.places)
+                for place, track in enumerate(event.tracks):
+                    of(track, plays[place])
             # a total counts once: whose it is and what it was before is not the catalog's to keep
             case PlaycountSet(recording_key=UUID() as key, title=str() as title):
                 found.recording(key, event.artist_key, event.artist, title, None, 1)

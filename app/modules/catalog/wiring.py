@@ -10,7 +10,7 @@ from app.modules.catalog.covers import Fetching
 from app.modules.catalog.names import forget_derived, learn
 from app.modules.catalog.service import CatalogService
 
-PAGE = 10_000  # the same names again and again in an imported history are one row of a page
+PAGE = 20_000  # the same names again and again in an imported history are one row of a page
 
 
 def build(w: Wiring) -> Wired:
@@ -21,7 +21,7 @@ def build(w: Wiring) -> Wired:
     listened = Follower(
         "listens",
         w.database,
-        lambda after, limit: w.services.listens.feed(after, limit),
+        lambda after, limit: w.services.listens.folded_feed(after, limit),
         learn,
         forget_derived,
         limit=PAGE,

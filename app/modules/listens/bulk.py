@@ -41,10 +41,14 @@ def copy_listens(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     _copy(session, f"copy listen ({', '.join(LISTEN)}) from stdin {FORM}", map(_cells, rows))
 
 
-def copy_events(session: Session, events: Iterable[tuple[msgspec.Struct, int]]) -> None:
-    """Append events that hold several, with their numbers, to the log."""
-    lines = ((_encoder.encode(event).decode(), weight) for event, weight in events)
-    _copy(session, f"copy event (payload, weight) from stdin {FORM}", lines)
+def copy_events(session: Session, events: Iterable[tuple[msgspec.Struct, msgspec.Struct, int]]) -> None:
+    """Append events that tell of several listens: what is looked at in each row, all of it, and how many they are."""
+    lines = ((_text(about), _text(event), weight) for about, event, weight in events)
+    _copy(session, f"copy event (payload, plays, weight) from stdin {FORM}", lines)
+
+
+def _text(value: msgspec.Struct) -> str:
+    return _encoder.encode(value).decode()
 
 
 def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -1,7 +1,8 @@
 """Writing listens: insert, recognise one play told twice, delete, erase; events in the same transaction."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,16 @@ from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Listened, ListenerForgotten, ListenNotFound, ListensEvent, Unlistened
+from app.contracts.listens import (
+    FoldedEvent,
+    Listened,
+    ListenedMany,
+    ListenerForgotten,
+    ListenNotFound,
+    ListensEvent,
+    Track,
+    Unlistened,
+)
 from app.kernel import feed
 from app.modules.listens import bulk
 
@@ -106,7 +116,10 @@ INSERT = text(
 )
 
 # A row of the log for many listens of a listener: a row each would cost more than the listens themselves.
-PLAYS_PER_EVENT = 500
+PLAYS_PER_EVENT = 5000
+_track = itemgetter(
+    *("recording_key", "artist_key", "release_key", "artist", "title", "release", "recording_mbid", "release_mbid")
+)
 # What a listener played around some time: only of that can another listen be a repeat.
 AROUND = text(
     f"""
@@ -140,8 +153,16 @@ COUNT_KNOWN = text(
 )
 
 
+class Together(msgspec.Struct, frozen=True, tag="listened_together"):
+    """What stands in the payload of a row that tells of several listens; the listens are in its column `plays`."""
+
+    listener_id: UUID
+    first: int
+    last: int
+
+
 class Played(msgspec.Struct, frozen=True, array_like=True):
-    """A listen as a row of many holds it."""
+    """A listen of such a row as it was written at first."""
 
     at: int
     recording_key: UUID
@@ -154,43 +175,46 @@ class Played(msgspec.Struct, frozen=True, array_like=True):
     release_mbid: UUID | None = None
 
 
-class ListenedMany(msgspec.Struct, frozen=True, tag="listened_many"):
-    """Many listens of a listener in one row of the log; followers see them one by one."""
+class PlayedMany(msgspec.Struct, frozen=True, tag="listened_many"):
+    """How many listens were told in one row at first."""
 
     listener_id: UUID
     listens: list[Played]
 
 
-EVENT = msgspec.json.Decoder(ListensEvent | ListenedMany)
+EVENT = msgspec.json.Decoder(ListensEvent | ListenedMany | PlayedMany)
+TOLD = "coalesce(plays, cast(payload as text))"
 
 
-def played(row: Mapping[str, Any]) -> Played:
-    """Return what followers are told of a row."""
-    return Played(
-        int(row["listened_at"].timestamp()),
-        row["recording_key"],
-        row["artist_key"],
-        row["release_key"],
-        row["artist"],
-        row["title"],
-        row["release"],
-        row["recording_mbid"],
-        row["release_mbid"],
-    )
-
-
-def expanded(events: Sequence[bytes]) -> list[ListensEvent]:
+def folded(events: Sequence[bytes]) -> list[FoldedEvent]:
     """Return the events that rows of the log hold."""
+    decoded = (EVENT.decode(event) for event in events)
+    return [together(each.listener_id, _of_before(each)) if isinstance(each, PlayedMany) else each for each in decoded]
+
+
+def _of_before(event: PlayedMany) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    return ((at, tuple(track)) for at, *track in map(structs.astuple, event.listens))
+
+
+def expanded(events: Iterable[FoldedEvent]) -> list[ListensEvent]:
+    """Return the events one by one."""
     found: list[ListensEvent] = []
-    for encoded in events:
-        event = EVENT.decode(encoded)
+    for event in events:
         if not isinstance(event, ListenedMany):
             found.append(event)
             continue
-        who = event.listener_id
-        for at, *what in map(structs.astuple, event.listens):
-            found.append(Listened(who, datetime.fromtimestamp(at, UTC), *what))
+        tracks = [structs.astuple(track) for track in event.tracks]
+        for at, place in zip(event.times, event.places, strict=True):
+            found.append(Listened(event.listener_id, datetime.fromtimestamp(at, UTC), *tracks[place]))
     return found
+
+
+def together(listener_id: UUID, plays: Iterable[tuple[int, tuple[Any, ...]]]) -> ListenedMany:
+    """Return one event of many plays, of which some are of the same track."""
+    places: dict[tuple[Any, ...], int] = {}
+    told = [(at, places.setdefault(track, len(places))) for at, track in sorted(plays, key=itemgetter(0))]
+    tracks = [Track(*track) for track in places]
+    return ListenedMany(listener_id, tracks, [at for at, _ in told], [place for _, place in told])
 
 
 def lock(session: Session, listener_ids: Collection[UUID]) -> None:
@@ -268,16 +292,17 @@ def _played_around(session: Session, rows: Sequence[dict[str, Any]]) -> set[tupl
     return {(row.listener_id.int, row.recording_key.int) for row in session.execute(AROUND, given)}
 
 
-def _told(rows: Iterable[dict[str, Any]]) -> Iterator[tuple["ListenedMany", int]]:
+def _told(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[Together, ListenedMany, int]]:
     """Yield what followers are told of rows, and of how many plays each part tells."""
-    by_listener: dict[UUID, list[Played]] = {}
+    by_listener: dict[UUID, list[dict[str, Any]]] = {}
     for row in rows:
-        by_listener.setdefault(row["listener_id"], []).append(played(row))
+        by_listener.setdefault(row["listener_id"], []).append(row)
     for listener_id, plays in by_listener.items():
-        plays.sort(key=lambda play: play.at)
+        plays.sort(key=itemgetter("listened_at"))
         for start in range(0, len(plays), PLAYS_PER_EVENT):
             part = plays[start : start + PLAYS_PER_EVENT]
-            yield ListenedMany(listener_id, part), len(part)
+            event = together(listener_id, ((int(row["listened_at"].timestamp()), _track(row)) for row in part))
+            yield Together(listener_id, event.times[0], event.times[-1]), event, len(part)
 
 
 def count_known(session: Session, rows: Sequence[dict[str, Any]]) -> int:
@@ -362,9 +387,9 @@ def forget(session: Session, listener_ids: Collection[UUID]) -> None:
 CHANGED = """
     jsonb_build_array(
         payload->>'type', payload->>'listener_id',
-        coalesce(cast(payload->'listens'->0->>0 as bigint),
+        coalesce(cast(payload->>'first' as bigint), cast(payload->'listens'->0->>0 as bigint),
                  cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
-        coalesce(cast(payload->'listens'->-1->>0 as bigint),
+        coalesce(cast(payload->>'last' as bigint), cast(payload->'listens'->-1->>0 as bigint),
                  cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)))
 """
 

@@ -23,7 +23,7 @@ from app.modules.listens import log
 from app.modules.listens.log import Changed
 
 NAME = "rollups"
-PAGE = 5000  # listens in a step: its transaction holds back every feed of the server for as long as it writes
+PAGE = 20_000  # listens in a step: its transaction holds back every feed of the server for as long as it writes
 TABLES = ("item_total", "item_month", "quarter_hour")
 STAMP = text(
     """

@@ -16,6 +16,7 @@ from app.contracts.listens import (
     Activity,
     BatchTooLarge,
     Feedback,
+    FoldedEvent,
     InvalidListen,
     Kind,
     ListenerListens,
@@ -69,6 +70,7 @@ from app.modules.listens.validation import Rejected, clean_name, row_of, whole_s
 
 MAX_LOAD = 50_000
 MAX_FEED = 10_000
+MAX_FOLDED = 50_000
 FEW = 20  # listens that are told of one by one
 DELETED = "this account was deleted"
 
@@ -336,9 +338,14 @@ class ListensService(ImportsPart, RelaysPart, StatisticsPart):
         return self.importer.files.has_orphans(known)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
+        page = self.folded_feed(after, min(limit, MAX_FEED))
+        return FeedPage(log.expanded(page.events), page.cursor)
+
+    def folded_feed(self, after: str, limit: int = 20_000) -> FeedPage[FoldedEvent]:
+        limit = max(1, min(limit, MAX_FOLDED))
         with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)), is_weighed=True)
-        return FeedPage(log.expanded(events), cursor)
+            events, cursor = feed.read(session, after, limit, is_weighed=True, told=log.TOLD)
+        return FeedPage(log.folded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:
         page = self.feed(after, limit)

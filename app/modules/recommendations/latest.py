@@ -1,7 +1,7 @@
 """A listener's latest plays in their order, from the feed of listens: what was just played, and habits of the day."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import Listened, ListenerForgotten, ListensEvent, Unlistened
+from app.contracts.listens import FoldedEvent, Listened, ListenedMany, ListenerForgotten, Unlistened
 
 KEPT = 1000  # of each listener; the session model looks no further back either
 
@@ -20,7 +20,7 @@ class Play(NamedTuple):
     artist_key: UUID
 
 
-def apply(session: Session, events: Sequence[ListensEvent]) -> None:
+def apply(session: Session, events: Sequence[FoldedEvent]) -> None:
     """Take in a page of the feed of listens."""
     plays: dict[tuple[UUID, datetime, UUID], UUID | None] = {}
     forgotten: set[UUID] = set()
@@ -28,6 +28,10 @@ def apply(session: Session, events: Sequence[ListensEvent]) -> None:
         match event:
             case Listened():
                 plays[event.listener_id, event.listened_at, event.recording_key] = event.artist_key
+            case ListenedMany(listener_id=listener_id, tracks=tracks):
+                for at, place in zip(event.times[-KEPT:], event.places[-KEPT:], strict=True):
+                    key = listener_id, datetime.fromtimestamp(at, UTC), tracks[place].recording_key
+                    plays[key] = tracks[place].artist_key
             case Unlistened():
                 plays[event.listener_id, event.listened_at, event.recording_key] = None
             case ListenerForgotten():

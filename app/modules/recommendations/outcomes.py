@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contracts.experiments import ArmSums, ExperimentSums
-from app.contracts.listens import FeedbackSet, Kind, Listened, ListensEvent
+from app.contracts.listens import FeedbackSet, FoldedEvent, Kind, Listened, ListenedMany, Track
 
 WINDOW = timedelta(hours=24)
 BEFORE = timedelta(days=14)
@@ -24,14 +24,22 @@ class Outcome(msgspec.Struct):
     opinion: int | None = None
 
 
-def note(session: Session, events: Sequence[ListensEvent]) -> None:
+def note(session: Session, events: Sequence[FoldedEvent]) -> None:
     """Note plays and opinions of what was shown within a day before; what an import brings of older times is none."""
     now = datetime.now(UTC)
     outcomes: list[Outcome] = []
+
+    def played(listener_id: UUID, of: Listened | Track, at: datetime) -> None:
+        if at > now - 2 * WINDOW:
+            outcomes.append(Outcome(listener_id, "recordings", of.recording_key, at))
+            outcomes.append(Outcome(listener_id, "artists", of.artist_key, at))
+
     for event in events:
-        if isinstance(event, Listened) and event.listened_at > now - 2 * WINDOW:
-            outcomes.append(Outcome(event.listener_id, "recordings", event.recording_key, event.listened_at))
-            outcomes.append(Outcome(event.listener_id, "artists", event.artist_key, event.listened_at))
+        if isinstance(event, Listened):
+            played(event.listener_id, event, event.listened_at)
+        elif isinstance(event, ListenedMany) and event.times[-1] > (now - 2 * WINDOW).timestamp():
+            for at, place in zip(event.times, event.places, strict=True):
+                played(event.listener_id, event.tracks[place], datetime.fromtimestamp(at, UTC))
         elif isinstance(event, FeedbackSet):
             outcomes.append(Outcome(event.listener_id, event.kind, event.key, now, event.value))
     if outcomes:

@@ -4,9 +4,10 @@ A page of events is folded in Python to one row per listener and item, and writt
 kind, however long the page.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,13 @@ from sqlalchemy.orm import Session
 
 from app.contracts.listens import (
     FeedbackSet,
+    FoldedEvent,
     Kind,
     Listened,
+    ListenedMany,
     ListenerForgotten,
-    ListensEvent,
     PlaycountSet,
+    Track,
     Unlistened,
 )
 from app.modules.recommendations import impressions, outcomes, stamps
@@ -56,14 +59,16 @@ class Fold:
     forgotten: set[UUID] = field(default_factory=set)
     has_less: bool = False  # something may be played by nobody now
 
-    def add(self, event: ListensEvent) -> None:
+    def add(self, event: FoldedEvent) -> None:
         match event:
             case Listened():
-                self._count(event, 1, event.listened_at)
-                self._name_recording(event.recording_key, event.title, event.artist, event.artist_key)
-                self._name_artist(event.artist, event.artist_key)
+                self._played(event.listener_id, event, 1, event.listened_at)
+            case ListenedMany():
+                plays, last = Counter(event.places), dict(zip(event.places, event.times, strict=True))
+                for place, track in enumerate(event.tracks):
+                    self._played(event.listener_id, track, plays[place], datetime.fromtimestamp(last[place], UTC))
             case Unlistened():
-                self._count(event, -1, None)
+                self._count(event.listener_id, event, -1, None)
                 self.has_less = True
             case PlaycountSet():
                 self._set_total(event)
@@ -83,10 +88,15 @@ class Fold:
             found = changes[listener_id, key] = Change(listener_id, key)
         return found
 
-    def _count(self, event: Listened | Unlistened, by: int, at: datetime | None) -> None:
+    def _played(self, listener_id: UUID, of: Listened | Track, by: int, at: datetime) -> None:
+        self._count(listener_id, of, by, at)
+        self._name_recording(of.recording_key, of.title, of.artist, of.artist_key)
+        self._name_artist(of.artist, of.artist_key)
+
+    def _count(self, listener_id: UUID, of: Listened | Track | Unlistened, by: int, at: datetime | None) -> None:
         for change in (
-            self._change("recordings", event.listener_id, event.recording_key),
-            self._change("artists", event.listener_id, event.artist_key),
+            self._change("recordings", listener_id, of.recording_key),
+            self._change("artists", listener_id, of.artist_key),
         ):
             change.plays += by
             if at is not None and (change.last_at is None or at > change.last_at):
@@ -113,7 +123,7 @@ class Fold:
         self._change("artists", listener_id, artist_key).plays += plays
 
 
-def apply(session: Session, events: Sequence[ListensEvent]) -> None:
+def apply(session: Session, events: Sequence[FoldedEvent]) -> None:
     """Write the effect of a page of the feed of listens."""
     fold = Fold()
     for event in events:

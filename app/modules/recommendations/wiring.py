@@ -8,7 +8,7 @@ from app.modules.recommendations.opening import Opener
 from app.modules.recommendations.service import RecommendationsService
 from app.modules.recommendations.serving import Models
 
-PAGE = 10_000  # the same item again and again in an imported history is one row of a page
+PAGE = 20_000  # the same item again and again in an imported history is one row of a page
 
 
 def build(w: Wiring) -> Wired:
@@ -18,7 +18,7 @@ def build(w: Wiring) -> Wired:
     listened = Follower(
         "listens",
         w.database,
-        lambda after, limit: w.services.listens.feed(after, limit),
+        lambda after, limit: w.services.listens.folded_feed(after, limit),
         profiles.apply,
         profiles.reset,
         limit=PAGE,
@@ -43,7 +43,7 @@ def build(w: Wiring) -> Wired:
     played = Follower(
         "latest plays",
         w.database,
-        lambda after, limit: w.services.listens.feed(after, limit),
+        lambda after, limit: w.services.listens.folded_feed(after, limit),
         latest.apply,
         latest.reset,
         limit=PAGE,
