@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from app.contracts.identity import artist_key, identify, release_key
-from app.contracts.listens import Listened, Listens, NewPlaycount, TrainingEvent, Unlistened
+from app.contracts.listens import Listened, ListenedMany, Listens, NewPlaycount, TrainingEvent, Unlistened
 from app.kernel.feed import FeedReset
+from app.modules.listens import log
 from app.modules.listens.training_feed import Pseudonyms
 from tests.modules.listens.conftest import Instance
 from tests.modules.listens.plays import START, play
@@ -43,6 +44,34 @@ def test_a_follower_reads_from_the_beginning_or_from_where_it_was(listens: Liste
     assert len(first.events) == 2
     with pytest.raises(FeedReset):
         listens.feed("99:1:1")
+
+
+def test_what_is_stored_together_is_told_together_and_one_by_one_alike(own: Instance, listener: UUID) -> None:
+    cursor = ""
+    while (page := own.listens.folded_feed(cursor)).events:
+        cursor = page.cursor
+    given = [play(60 * n, f"Song {n % 7}", release=f"R{n % 2}") for n in reversed(range(50))]
+    own.listens.submit(listener, given)
+    [event] = eventually(lambda: own.listens.folded_feed(cursor).events)
+    assert isinstance(event, ListenedMany)
+    assert len(event.tracks) == 14
+    assert event.times == [int(START.timestamp()) + 60 * n for n in range(50)]
+    one_by_one = own.listens.feed(cursor).events
+    assert one_by_one == own.told(listener) == log.expanded([event])
+    assert [(each.listened_at, each.title, each.release) for each in one_by_one if isinstance(each, Listened)] == [
+        (each.listened_at, each.title, each.release) for each in reversed(given)
+    ]
+    before = msgspec.json.encode(
+        {
+            "type": "listened_many",
+            "listener_id": listener,
+            "listens": [
+                [at, *msgspec.to_builtins(event.tracks[place])]
+                for at, place in zip(event.times, event.places, strict=True)
+            ],
+        }
+    )
+    assert log.expanded(log.folded([before])) == one_by_one  # as logs of before have it
 
 
 def test_training_is_told_the_same_without_names_or_persons(own: Instance, listener: UUID) -> None:
