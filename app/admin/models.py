@@ -32,7 +32,7 @@ MEASURES = {
 
 
 class ReasonForm(Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
     back: Annotated[str, Meta(max_length=2000)] = ""
 
 
@@ -63,6 +63,15 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         groups = {kind: [m for m in found or [] if m.kind == kind] for kind in KINDS}
         return render_template("admin/models.html", is_away=found is None, groups=groups, measures_of=measures_of)
 
+    @bp.get("/models/<uuid:model_id>/promote")
+    def confirm_promotion(model_id: UUID) -> ResponseReturnValue:
+        """Say what it means, and ask why."""
+        model = services.training.get_model(model_id)
+        models = services.training.list_models(model.kind)
+        champion = next((each for each in models if each.state == "champion"), None)
+        decision = services.training.gate_decision(model_id)
+        return render_template("admin/promote.html", model=model, champion=champion, decision=decision)
+
     @bp.post("/models/<uuid:model_id>/promote")
     def promote(model_id: UUID) -> ResponseReturnValue:
         form: ReasonForm = parse_form(ReasonForm)
@@ -74,6 +83,18 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         except IllegalMove as error:
             say(said(error), tone="problem")
         return go(url_for("admin.models"))
+
+    @bp.post("/models/<uuid:model_id>/archive")
+    def archive_model(model_id: UUID) -> ResponseReturnValue:
+        form: ReasonForm = parse_form(ReasonForm)
+        if prove := must_prove():
+            return prove
+        try:
+            model = services.training.archive_model(model_id, form.reason)
+            say(_("The files of model %(number)s of %(kind)s are deleted.", number=model.number, kind=_(model.kind)))
+        except IllegalMove as error:
+            say(said(error), tone="problem")
+        return go(url_for("admin.model", model_id=model_id))
 
     @bp.post("/models/roll-back")
     def roll_back() -> ResponseReturnValue:

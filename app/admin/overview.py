@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import Meta, Struct
 
+from app.admin.attention import concerns
 from app.admin.page import go, or_none
 from app.contracts.accounts import InvalidCredentials, LoginThrottled, SecondFactorRequired
 from app.contracts.services import Services
@@ -51,6 +52,7 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         return render_template(
             "admin/overview.html",
             parts=parts,
+            concerns=concerns(services, parts, settings),
             without=WITHOUT,
             runs=or_none(partial(services.training.list_runs, 5)),
             models=or_none(services.training.list_models),

@@ -17,7 +17,7 @@ KINDS = (N_("recordings"), N_("artists"))
 STATES = (
     *(N_("up"), N_("down"), N_("queued"), N_("running"), N_("cancelling"), N_("cancelled"), N_("done"), N_("failed")),
     *(N_("candidate"), N_("registered"), N_("champion"), N_("retired"), N_("rejected"), N_("quarantined")),
-    *(N_("rolled back"), N_("shadow"), N_("canary"), N_("promoted"), N_("stopped")),
+    *(N_("rolled back"), N_("archived"), N_("shadow"), N_("canary"), N_("promoted"), N_("stopped")),
 )
 VERDICTS = (N_("undecided"), N_("better"), N_("equal"), N_("worse"), N_("failing"), N_("invalid"))
 CAUSES = (N_("asked"), N_("nightly"), N_("volume"), N_("drift"), N_("search"), N_("retry"), N_("reproduce"))

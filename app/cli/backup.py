@@ -32,8 +32,8 @@ from app.settings import MODULE_NAMES, Settings
 from app.settings import load as load_settings
 
 FOLDERS = ("snapshots", "models", "imports")
-# What data was sealed or named with; passwords of roles and keys of processes belong to an installation instead.
-DATA_SECRETS = ("secret_key", "pseudonym_key")
+# What data was sealed, named or signed with; passwords of roles and keys of processes belong to an installation.
+DATA_SECRETS = ("secret_key", "pseudonym_key", "model_signing_key", "model_signing_public")
 MANIFEST = "manifest.json"
 
 
@@ -62,12 +62,17 @@ def backup(file: Path, has_secrets: bool, json_: bool) -> None:
             files={name: _sha256(path) for name, path in contents.items()},
         )
         _write_archive(file, manifest, contents, Path(made))
+        (settings.data_dir / "run").mkdir(exist_ok=True)
+        (settings.data_dir / "run" / "last-backup").touch()  # how old it is, the administrators' overview says
     size = file.stat().st_size
     document = {"file": str(file), "bytes": size, "files": len(contents), "secrets": has_secrets}
     answer(json_, document, f"{file}: {size / 1e6:.1f} MB, {len(contents)} files" + ("" if has_secrets else NO_SECRETS))
 
 
-NO_SECRETS = "\nwithout keys: second factors, connections to other services and sessions can't be opened elsewhere"
+NO_SECRETS = (
+    "\nwithout keys: models, snapshots, second factors, connections to other services and sessions "
+    "can't be opened elsewhere"
+)
 
 
 @click.command()

@@ -57,6 +57,16 @@ def promote(model_id: UUID, reason: str) -> None:
 
 
 @models.command()
+@click.argument("model_id", type=click.UUID)
+@click.option("--reason", default="")
+def archive(model_id: UUID, reason: str) -> None:
+    """Delete the files of a model that serves no more; what is known of it stays."""
+    with modules() as services:
+        model = services.training.archive_model(model_id, reason)
+    click.echo(f"{model.kind}: the files of model {model.number} are deleted")
+
+
+@models.command()
 @click.argument("kind", type=KINDS, default="recordings")
 @click.option("--reason", default="")
 def rollback(kind: Kind, reason: str) -> None:

@@ -13,7 +13,16 @@ from app.kernel.contract import Access, DomainError, command, query
 
 RunState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
 ModelState = Literal[
-    "registered", "rejected", "candidate", "shadow", "canary", "champion", "retired", "rolled_back", "quarantined"
+    "registered",
+    "rejected",
+    "candidate",
+    "shadow",
+    "canary",
+    "champion",
+    "retired",
+    "rolled_back",
+    "archived",
+    "quarantined",
 ]
 FINAL_STATES: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
 
@@ -394,6 +403,13 @@ class Training(Protocol):
     @command(access=Access.ADMIN)
     def roll_back(self, kind: Kind, reason: str = "") -> Model:
         """Let the champion before serve again. Raises NothingToRollBackTo."""
+
+    @command(access=Access.ADMIN, idempotent=True)
+    def archive_model(self, model_id: UUID, reason: str = "") -> Model:
+        """Delete the files of a model that was refused or serves no more; what is known of it stays.
+
+        Raises ModelNotFound; IllegalMove also for the one that a roll-back would return to.
+        """
 
     @query(access=Access.ADMIN)
     def model_card(self, model_id: UUID) -> str:

@@ -2,16 +2,19 @@
 
 import re
 import time
+import zipfile
 from dataclasses import replace
 from uuid import UUID
 
 import jwt
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import text
 
-from app.kernel.context import acting_as
+from app.kernel.context import SYSTEM, acting_as
 from app.modules.accounts.service import AccountsService
 from tests.support.people import PASSWORD, Person, new_person
+from tests.support.planted_models import plant
 from tests.web.conftest import Site, Visit, advance, train
 
 pytestmark = pytest.mark.browser
@@ -34,6 +37,56 @@ def test_every_part_is_shown_with_its_state(site: Site, visit: Visit) -> None:
         expect(page.locator(".part", has_text=name).first).to_contain_text("up")
 
 
+def test_what_needs_attention_is_named_and_leads_to_where_it_is_seen_to(site: Site, visit: Visit) -> None:
+    training = site.stack.services.training
+    with acting_as(site.admin.actor):
+        run = training.start_run("artists")
+    with site.stack.database("training").begin() as session:
+        for state in ("running", "failed"):
+            session.execute(
+                text("update run set state = :state, ended_at = now() where run_id = :id"),
+                {"state": state, "id": run.run_id},
+            )
+    page = visit(site.admin, scripts=False)
+    page.goto("/admin/")
+    page.get_by_role("link", name="The last run of artists failed.").click()
+    assert str(run.run_id) in page.url
+    expect(page.locator("main")).to_contain_text("failed")
+
+
+def test_the_files_of_a_model_are_deleted_with_a_reason(site: Site, visit: Visit) -> None:
+    train(site.stack, "recordings")
+    services = site.stack.services
+    with acting_as(SYSTEM):
+        champion = next(m for m in services.training.list_models("recordings") if m.state == "champion")
+        one, other = (plant(services, site.stack.settings, champion, "none") for _ in range(2))
+        for model in (one, other, champion):
+            services.training.promote(model.model_id, "tests")
+    page = visit(site.admin, scripts=False)
+    page.goto(f"/admin/models/{one.model_id}")
+    page.fill("#archive-reason", "too large")
+    page.get_by_role("button", name="Delete the files").click()
+    expect(page.locator(".note")).to_contain_text("are deleted")
+    expect(page.locator("h1")).to_contain_text("archived")
+    assert not (site.stack.settings.data_dir / "models" / one.sha256).exists()
+    page.goto(f"/admin/models/{other.model_id}")
+    page.fill("#archive-reason", "too large")
+    page.get_by_role("button", name="Delete the files").click()
+    expect(page.locator(".note")).to_contain_text("roll-back would return to")
+
+
+def test_a_persons_data_is_exported_for_them_and_that_is_written_down(site: Site, visit: Visit) -> None:
+    person = new_person(site.stack.services)
+    page = visit(site.admin)
+    page.goto(f"/admin/users?q={person.name}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert person.name in archive.read("user.json").decode()
+    page.goto("/admin/audit")
+    expect(page.locator("tbody")).to_contain_text("listener.export")
+
+
 def test_a_run_is_started_followed_and_written_down(site: Site, visit: Visit) -> None:
     page = visit(site.admin)
     page.goto("/admin/runs")
@@ -54,7 +107,10 @@ def test_models_are_compared_promoted_and_rolled_back(site: Site, visit: Visit) 
     page.goto("/admin/models")
     recordings = page.locator("section", has=page.locator("#kind-recordings"))
     expect(recordings.locator("tbody tr").first).to_contain_text(re.compile(r"nDCG 0\.\d+ \([+-]"))
-    recordings.get_by_role("button", name=re.compile("^Promote")).last.click()
+    recordings.get_by_role("link", name=re.compile("^Promote")).last.click()
+    expect(page.locator("section.panel")).to_contain_text("serves now, and is retired")
+    page.get_by_label("Reason").fill("a trial")
+    page.get_by_role("button", name="Let it serve").click()
     expect(page.locator(".note")).to_contain_text("serves recordings from now on")
     recordings.get_by_label("Reason to roll back").fill("a trial")
     recordings.get_by_role("button", name="Roll back recordings").click()

@@ -203,11 +203,15 @@ def get_erasure(services: Services, *, receipt: str) -> Erasure:
 @api.route("GET", "/me/export", returns=bytes)
 def export_me(services: Services) -> Response:
     """Download everything known of one: a zip in the layout of ListenBrainz, with playlists and account beside it."""
-    name = f"listenbrainz_{context.actor().name}_{int(time.time())}.zip"
+    return exported(services, _me(), context.actor().name)
+
+
+def exported(services: Services, listener_id: UUID, name: str) -> Response:
+    file = f"listenbrainz_{name}_{int(time.time())}.zip"
     return Response(
-        context.carried(chunks(services, _me())),
+        context.carried(chunks(services, listener_id)),
         content_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
 
@@ -314,6 +318,13 @@ def set_role(services: Services, *, listener_id: UUID, body: RoleForm) -> Listen
 def delete_user(services: Services, *, listener_id: UUID) -> None:
     """Erase an account, in every module."""
     services.accounts.delete_listener(listener_id)
+
+
+@api.route("GET", "/admin/users/<uuid:listener_id>/export", returns=bytes, access=Access.ADMIN)
+def export_user(services: Services, *, listener_id: UUID) -> Response:
+    """Download everything known of a person who asked for it otherwise; it is in the audit trail."""
+    services.accounts.record_act("listener.export", str(listener_id))
+    return exported(services, listener_id, str(listener_id))
 
 
 @api.route("POST", "/admin/users/<uuid:listener_id>/reset", returns=ResetCode, access=Access.ADMIN, status=201)

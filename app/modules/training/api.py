@@ -132,6 +132,12 @@ def promote(services: Services, *, model_id: UUID, body: Promotion) -> ModelView
     return model_view(services.training.promote(model_id, body.reason))
 
 
+@api.route("POST", "/admin/models/<uuid:model_id>/archive", body=Promotion, returns=ModelView, access=Access.ADMIN)
+def archive_model(services: Services, *, model_id: UUID, body: Promotion) -> ModelView:
+    """Delete the files of a model that serves no more; what is known of it stays."""
+    return model_view(services.training.archive_model(model_id, body.reason))
+
+
 @api.route("POST", "/admin/models/rollback", body=RollBack, returns=ModelView, access=Access.ADMIN)
 def roll_back(services: Services, *, body: RollBack) -> ModelView:
     """Let the champion before serve again."""

@@ -46,6 +46,10 @@ class AuditedTraining(TrainingService):
         with self._recorded("run.reproduce", run_id):
             return super().reproduce_run(run_id)
 
+    def archive_model(self, model_id: UUID, reason: str = "") -> Model:
+        with self._recorded("model.archive", model_id, before=self.get_model(model_id).state, reason=reason):
+            return super().archive_model(model_id, reason)
+
     def cancel_run(self, run_id: UUID) -> Run:
         with self._recorded("run.cancel", run_id, before=self.get_run(run_id).state):
             return super().cancel_run(run_id)

@@ -1,5 +1,6 @@
 """The models of an instance: a folder each, named by its content, kept in the instance's storage."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,10 @@ class ModelStore:
     def keep(self, sha256: str) -> None:
         """Keep a model that is signed."""
         self.storage.push(self.home / sha256)
+
+    def remove(self, sha256: str) -> None:
+        shutil.rmtree(self.home / sha256, ignore_errors=True)
+        self.storage.drop(self.home / sha256)
 
     def folder(self, sha256: str) -> Path:
         """Return where a model's files are, fetched where they are kept elsewhere."""

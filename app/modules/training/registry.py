@@ -118,7 +118,7 @@ def quarantine(session: Session, model: Model, reason: str) -> None:
     """Take a model out for good; where it served or was tried, the one before serves, and followers are told."""
     lock_kind(session, model.kind)
     model = get(session, model.model_id)
-    if model.state == "quarantined":
+    if model.state in {"quarantined", "archived"}:
         return
     evidence.explain(session, reason)
     move(session, model, "quarantined")
@@ -130,6 +130,21 @@ def quarantine(session: Session, model: Model, reason: str) -> None:
             _crown(session, before, f"model {model.number} was quarantined")
         else:
             trials.announce(session, model.kind)
+
+
+def archive(session: Session, model_id: UUID, reason: str) -> Model:
+    """Note that a model's files go. Raises ModelNotFound, IllegalMove."""
+    lock_kind(session, get(session, model_id).kind)
+    model = get(session, model_id)
+    if model.state == "archived":
+        return model
+    _check(session, model, "archived")
+    before = previous(session, model.kind)
+    if before is not None and before.model_id == model_id:
+        raise IllegalMove(f"model {model.number} is the one that a roll-back would return to")
+    evidence.explain(session, reason)
+    move(session, model, "archived")
+    return get(session, model_id)
 
 
 def previous(session: Session, kind: Kind) -> Model | None:

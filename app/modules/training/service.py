@@ -241,6 +241,14 @@ class TrainingService:
             evidence.explain(session, reason)
             return registry.roll_back(session, kind, reason)
 
+    def archive_model(self, model_id: UUID, reason: str = "") -> Model:
+        with self.database.begin() as session:
+            model = registry.archive(session, model_id, reason)
+            is_needed = any(each.state != "archived" for each in registry.of_bytes(session, model.sha256))
+        if not is_needed:
+            self.models.remove(model.sha256)
+        return model
+
     def model_card(self, model_id: UUID) -> str:
         model = self.get_model(model_id)
         snapshot = None

@@ -239,8 +239,7 @@ def test_a_model_killed_at_any_move_is_where_it_was_and_moves_when_asked_again(s
     at(first, "canary", "candidate", "stop_experiment", stopped())
     at(first, "candidate", "canary", "start_experiment", first.model_id, "canary")
     at(first, "canary", "champion", "promote", first.model_id, "killed")
-    at(second, "rolled_back", "shadow", "start_experiment", second.model_id, "shadow")
-    training.stop_experiment(stopped())
+    at(second, "rolled_back", "archived", "archive_model", second.model_id, "killed")
     folder = scene.line.settings.data_dir / "models" / first.sha256
     (folder / "manifest.json").write_text("{}")
     at(first, "champion", "quarantined", "report_damage", first.sha256, "tests", "damaged")

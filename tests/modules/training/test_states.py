@@ -41,6 +41,7 @@ MODEL_PATHS: dict[str, list[str]] = {
     "champion": ["candidate", "champion"],
     "retired": ["candidate", "champion", "retired"],
     "rolled_back": ["candidate", "champion", "rolled_back"],
+    "archived": ["rejected", "archived"],
     "quarantined": ["quarantined"],
 }
 MODEL_MOVES = {
@@ -60,7 +61,8 @@ MODEL_MOVES = {
     ("retired", "champion"),
     ("rolled_back", "champion"),
     *((old, new) for old in ("retired", "rolled_back") for new in ("shadow", "canary")),
-    *((state, "quarantined") for state in MODEL_PATHS if state != "quarantined"),
+    *((state, "archived") for state in ("retired", "rolled_back", "rejected")),
+    *((state, "quarantined") for state in MODEL_PATHS if state not in {"quarantined", "archived"}),
 }
 
 
