@@ -19,10 +19,11 @@ setup-dev: setup
 run: setup
 	@exec $(VENV) manage.py up $(ARGS)
 
+# Two processes share the suite, each with servers of its own; what needs the same running system stays together.
 # MODULE=playlists runs the tests of one module and those of its contract's users that speak of it, in one process.
 test: setup-dev
 	@$(if $(MODULE),chosen=$$($(VENV) -m tests.support.affected module $(MODULE)) || exit 1;) \
-	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser" $$chosen) $(ARGS)
+	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser" $$chosen,-n 2 --dist loadgroup --no-loadscope-reorder) $(ARGS)
 
 check: setup-dev
 	@exec sh .ci/check

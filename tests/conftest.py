@@ -18,6 +18,7 @@ from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
 REAL_DATA = "real data"
+TOGETHER = ("topology", "split", "web")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -170,6 +171,21 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"{REAL_DATA}: no folder {path} (set SEGUE_TEST_DATA)")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a running system when several processes share the suite; the longest go first."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        group = "split" if item.get_closest_marker("split") else str(item.path)
+        group = folder if folder in TOGETHER else group
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: TOGETHER.index(first) if (first := group_of(item)) in TOGETHER else len(TOGETHER))
+
+
+def group_of(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

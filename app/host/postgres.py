@@ -44,8 +44,8 @@ SERVER_OPTIONS = {
     # A failing statement may hold a password (CREATE ROLE) or somebody's listens: its message is enough.
     "log_min_error_statement": "panic",
 }
-# A throwaway server loses nothing by losing its data.
-THROWAWAY_OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
+# A throwaway server loses nothing by losing its data, and is that of several systems side by side.
+THROWAWAY_OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "max_connections": "600"}
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
     @bp.get("/offline")
     def offline() -> Answer:
         """Say that there is no connection and that this page was not seen before; the worker keeps it."""
-        return render("web/offline.html", is_signed_in=False)  # of nobody: it stays when somebody signs out
+        # of nobody: it stays when somebody signs out, and what the next page has to say isn't said here
+        return render("web/offline.html", is_signed_in=False, notes=list)
 
 
 @cache

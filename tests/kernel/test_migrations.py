@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bench.system import Servers, environment_for, migrate
+from app.host.postgres import SERVER_OPTIONS
 from app.kernel import migrations
 from app.kernel.db import Database, module_url
 from app.settings import MODULE_NAMES, Settings, load
@@ -44,10 +45,7 @@ def test_a_filled_schema_goes_down_and_up_again(settings: Settings, module: str)
 
 
 def test_connections_of_all_processes_stay_under_the_servers_limit(settings: Settings) -> None:
-    database = Database(module_url(settings, "accounts"))
-    with database.begin() as session:
-        most = int(session.execute(text("show max_connections")).scalar_one())
-    database.dispose()
+    most = int(SERVER_OPTIONS["max_connections"])
     web_workers, others = 2, 2  # gunicorn's of the monolith; the worker's child and a command line
     pools = len(MODULE_NAMES) * settings.pool_size * (web_workers + others)
     leaders = 20  # a lock each, in one process at a time

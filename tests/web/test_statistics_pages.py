@@ -74,7 +74,7 @@ def test_an_item_has_a_page_with_ones_own_history(api: PublicApi, listener: Pers
         assert "5 times" in shown
         assert "First played 11 Feb 2025" in shown
         assert "4 plays" in text_of(page(api, listener, f"{path}?range=2025-03"))
-    page(api, listener, f"/recordings/{identify('Nobody', 'Nothing').recording_key}", 404)
+    page(api, listener, f"/recordings/{identify('Nobody at All', 'Nothing Whatever').recording_key}", 404)
 
 
 def test_the_picture_of_a_year_is_a_drawing_without_scripts(api: PublicApi, listener: Person) -> None:
