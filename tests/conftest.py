@@ -173,6 +173,7 @@ def data_dir() -> Path:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite; the longest go first."""
     for item in items:
