@@ -45,6 +45,9 @@ DIRTY = """
     )
 """
 # Items whose first or last play may have gone are told: a second statement, which sees what this one did, settles them.
+# `changed` has an item in `played` for each row with plays: the join is a full one because such is never made by nested
+# loops. Of a table that has just been filled the planner knows nothing and takes both for a row each: with an ordinary
+# join a page of a new listener's import took a minute.
 RECOUNT_ITEMS = text(
     f"""
     with {DIRTY}, fresh as (
@@ -101,8 +104,8 @@ RECOUNT_ITEMS = text(
                                 artist_key)
         select listener_id, c.month, p.item_id, c.plays, c.first_at, c.last_at, recording_key, release_key, c.artist_key
         from changed c
-        join played p using (listener_id, recording_key, release_key)
-        where c.plays is not null
+        full join played p using (listener_id, recording_key, release_key)
+        where coalesce(c.plays, 0) > 0
         on conflict (listener_id, month, item_id) do update
         set plays = excluded.plays, first_at = excluded.first_at, last_at = excluded.last_at
     ), removed as (

@@ -198,3 +198,12 @@ def test_what_benchmarks_write_at_once_is_what_following_leaves(own: Instance) -
         months = rollups.months_between(listens[-1].listened_at, listens[0].listened_at)
         rollups.recount(session, {(listener, month) for month in months})
     assert kept(own, listener) == written
+
+
+def test_months_of_a_listener_that_the_planner_knows_nothing_of_are_not_compared_row_by_row(own: Instance) -> None:
+    given = {"listeners": [uuid4()], "months": [date(2004, 11, 1)]}
+    with own.database.begin() as session:
+        plan = session.execute(text(f"explain {rollups.RECOUNT_ITEMS.text}"), given).scalars().all()
+    written = "\n".join(plan).partition("CTE put")[2].partition("CTE removed")[0]
+    assert "CTE Scan on played" in written
+    assert "Nested Loop" not in written
