@@ -15,9 +15,13 @@ FIRST = "ndcg"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one run: `chart` compares it with the others, `groups` is model minus champion by cohort."""
+    """The figures of one run: `chart` compares it with the others, `groups` is model minus champion by cohort.
+
+    `called` are the names of the cohorts.
+    """
 
     all: list[Figure]
+    called: dict[str, str]
     metric: str
     chart: Intervals | None
     groups: Intervals | None
@@ -44,10 +48,17 @@ def figures_of(evaluations: Sequence[Evaluation]) -> Figures | None:
     groups = [f for f in found if f.metric == metric and f.subject == DIFFERENCE]
     return Figures(
         found,
+        {f.cohort: cohort(f.cohort) for f in found},
         metric,
         intervals([Value(_(SUBJECTS[f.subject]), f.value, f.low, f.high) for f in of_all]),
-        intervals([Value(f"{_(f.cohort)} ({f.listeners})", f.value, f.low, f.high) for f in groups]),
+        intervals([Value(f"{cohort(f.cohort)} ({f.listeners})", f.value, f.low, f.high) for f in groups]),
     )
+
+
+def cohort(name: str) -> str:
+    """Return what a group of listeners is called; `taste 3` is the third group of the model's card."""
+    word, _space, number = name.partition(" ")
+    return _("taste group %(number)s", number=number) if word == "taste" else _(name)
 
 
 def compare(runs: Sequence[Run], evaluations: Sequence[Evaluation], metric: str) -> Compared | None:

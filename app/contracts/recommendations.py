@@ -86,12 +86,16 @@ class Pick(Recommendation, frozen=True):
 
 
 class Shelf(Struct, frozen=True):
-    """`is_known`: there was nothing that would be new to the listener, so it holds what they know little or well."""
+    """`is_known`: there was nothing that would be new to the listener, so it holds what they know little or well.
+
+    `around` are artists that the listener plays, of the taste that the shelf keeps to today, by name.
+    """
 
     name: ShelfName
     kind: Kind
     items: list[Pick]
     is_known: bool = False
+    around: list[str] = []
 
 
 class Shelves(Struct, frozen=True):

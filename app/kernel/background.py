@@ -15,9 +15,22 @@ from app.kernel.db import Database
 log = logging.getLogger(__name__)
 
 NOTED_EVERY_S = 1.0
+LOOKED_AT_EVERY_S = 1.0
 # Looking takes the most of what an idle system costs: after a quiet while it is done less often.
 QUIET_AFTER_S = 30.0
 QUIET_INTERVAL_S = 0.5
+
+
+# Whoever waits to lead looks by a connection of the pool: a new one each time would cost more than leading does.
+IS_LED = text(
+    """
+    select exists (
+        select from pg_locks
+        where locktype = 'advisory' and classid = 0 and objid = :key and objsubid = 1
+        and database = (select oid from pg_database where datname = current_database())
+    )
+    """
+)
 
 
 class Leader(threading.Thread):
@@ -53,10 +66,13 @@ class Leader(threading.Thread):
         key = zlib.crc32(f"lead {self.name}".encode())
         trace_id, span_id = context.new_trace()
         ctx = context.Context(context.SYSTEM, trace_id=trace_id, span_id=span_id)
+        with self.database.look() as connection:
+            if connection.execute(IS_LED, {"key": key}).scalar():
+                return
         with self.database.dedicated() as connection, context.use(ctx):
             if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
                 return
-            worked_at = time.monotonic()
+            worked_at = looked_at = time.monotonic()
             while not self.stopping.is_set():
                 if self.step():
                     worked_at = time.monotonic()
@@ -64,6 +80,8 @@ class Leader(threading.Thread):
                     self._note_caught_up()
                     is_quiet = time.monotonic() - worked_at > QUIET_AFTER_S
                     self.stopping.wait(max(self.interval_s, QUIET_INTERVAL_S) if is_quiet else self.interval_s)
+                if time.monotonic() - looked_at > LOOKED_AT_EVERY_S:
+                    looked_at = time.monotonic()
                     connection.execute(text("select 1"))  # a lost lock ends the lead
 
     def _note_caught_up(self) -> None:

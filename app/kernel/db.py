@@ -49,6 +49,7 @@ class Database:
             url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=3, pool_recycle=1800
         )
         self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.outside = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Session]:
@@ -90,9 +91,8 @@ class Database:
     @contextlib.contextmanager
     def dedicated(self) -> Iterator[Connection]:
         """Open a connection outside the pool, each statement its own transaction: for session locks and LISTEN."""
-        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         try:
-            with engine.connect() as connection:
+            with self.outside.connect() as connection:
                 yield connection
         except (exc.OperationalError, exc.InterfaceError) as error:
             raise ServiceUnavailable("the database can't be reached; try again in a moment") from error

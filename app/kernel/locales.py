@@ -10,6 +10,7 @@ import gettext as catalogs
 import inspect
 import io
 import re
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
+from babel.lists import format_list
 from babel.localedata import exists
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -176,6 +178,11 @@ def first_weekday() -> int:
 def since(length: timedelta) -> str:
     """Return how long ago: 2 hours ago."""
     return format_timedelta(-length, add_direction=True, threshold=1, locale=locale())
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as one text: A, B and C."""
+    return format_list(list(names), locale=locale())
 
 
 def install(app: App) -> None:

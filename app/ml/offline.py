@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 K = 20
 RESAMPLES = 1000
 SEED = 20_240_501  # the same listeners are drawn in every run, so that a run can be repeated to the byte
+FEWEST_A_TASTE = 10  # listeners; of fewer a figure says nothing
 NEW_PLAYS = 10  # plays before the cut up to which a listener counts as new
 KNN_WORK = 50_000_000  # products of the baseline's fit; beyond it listeners are sampled
 
@@ -32,6 +33,7 @@ class Held:
 
     `method` is "time" (hidden is what was first played after `cut`, seconds) or "hidden" (a fifth of each listener's
     items, where there are no times). `cold` pairs are of items that nobody played before; no model can know them.
+    `vocabulary` (items,) are the caller's numbers of the items.
     """
 
     train: sp.csr_matrix
@@ -39,6 +41,7 @@ class Held:
     method: str
     cut: int | None = None
     cold: int = 0
+    vocabulary: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,28 @@ def tested_listeners(held: Held) -> NDArray[np.int64]:
     return np.flatnonzero(np.diff(held.test.indptr))
 
 
-def cohorts(held: Held, tested: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-    """Return who belongs to which group: new by few plays, the others light or heavy around their median."""
+def cohorts(
+    held: Held, tested: NDArray[np.int64], taste: NDArray[np.int32] | None = None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return who belongs to which group: new by few plays, the others light or heavy around their median.
+
+    `taste` (listeners,) are groups of listeners who play alike; those that enough of the tested are in count too.
+    """
     plays = np.asarray(held.train.sum(axis=1)).ravel()[tested]
     is_new = plays <= NEW_PLAYS
     middle = float(np.median(plays[~is_new])) if (~is_new).any() else 0.0
-    return {
+    found = {
         "all": np.ones(len(tested), dtype=bool),
         "new": is_new,
         "light": ~is_new & (plays <= middle),
         "heavy": ~is_new & (plays > middle),
     }
+    groups = taste[tested] if taste is not None else np.zeros(0, np.int32)
+    for group in range(int(groups.max(initial=-1)) + 1):
+        is_of_it = groups == group
+        if is_of_it.sum() >= FEWEST_A_TASTE:
+            found[f"taste {group + 1}"] = is_of_it
+    return found
 
 
 def answer(scorer: Scorer, held: Held, *, is_popular: bool = False, progress: Progress = no_progress) -> Answers:
@@ -129,12 +143,17 @@ def _shuffled(count: int) -> NDArray[np.int64]:
     return np.random.default_rng(SEED).permutation(count)
 
 
-def figures(subjects: Mapping[str, Answers], held: Held, rival: str = "champion") -> list[Measured]:
+def figures(
+    subjects: Mapping[str, Answers],
+    held: Held,
+    rival: str = "champion",
+    taste: NDArray[np.int32] | None = None,
+) -> list[Measured]:
     """Return every metric of every subject in every group, and the model's difference to a rival that is there."""
     tested = tested_listeners(held)
     known = max(1, int((np.asarray((held.train > 0).sum(axis=0)).ravel() > 0).sum()))
     found: list[Measured] = []
-    for cohort, is_in in cohorts(held, tested).items():
+    for cohort, is_in in cohorts(held, tested, taste).items():
         count = int(is_in.sum())
         if not count:
             continue

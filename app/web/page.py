@@ -127,6 +127,7 @@ FILTERS = {
     "clock": time_of,
     "moment": moment_of,
     "ago": ago,
+    "listed": locales.listed,
     "filesize": size,
     "local_input": lambda moment: f"{look.local(moment):%Y-%m-%dT%H:%M:%S}",
     "correction_word": correction_word,

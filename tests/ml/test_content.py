@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from app.ml.cold import ContentNeighbours
 from app.ml.data_files import read_table
@@ -42,12 +43,23 @@ def test_words_count_where_there_are_any() -> None:
 def test_groups_are_those_of_the_tastes_and_agree_between_seeds() -> None:
     model = IALS(factors=16).fit(group_tastes())
     assert model.factors_ is not None
-    found = taste_groups(model.factors_.vectors, GROUPS)
+    found = taste_groups(model.factors_.vectors, model.popularity_, (GROUPS,))
     own = [np.bincount(found.group[ITEMS_A_GROUP * g : ITEMS_A_GROUP * (g + 1)]).max() for g in range(GROUPS)]
     assert min(own) >= 0.8 * ITEMS_A_GROUP
     assert found.stability > 0.6
     names = found.named_by(model.popularity_)
     assert [len(each) for each in names] == [3] * GROUPS
+    theirs = found.of_listeners(group_tastes()).reshape(-1, GROUPS)
+    assert min(np.bincount(theirs[:, g]).max() for g in range(GROUPS)) >= 0.9 * len(theirs)
+
+
+def test_what_nobody_played_is_of_no_group() -> None:
+    vectors = np.random.default_rng(0).standard_normal((100, 4)).astype(np.float32)
+    popularity = np.where(np.arange(100) < 90, 10, 0).astype(np.float32)
+    found = taste_groups(vectors, popularity, (2,))
+    assert (found.group[90:] == -1).all()
+    assert set(found.group[:90].tolist()) == {0, 1}
+    assert (found.of_listeners(sp.csr_matrix(np.arange(100) >= 90, dtype=np.float32)) == -1).all()
 
 
 def test_recordings_that_nobody_played_are_found_by_their_sound(data_dir: Path) -> None:

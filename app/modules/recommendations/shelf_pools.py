@@ -1,7 +1,7 @@
 """What may be on each shelf: candidates with the intention of that shelf, and their reasons."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import log1p
 from uuid import UUID
@@ -11,7 +11,7 @@ import numpy as np
 from app.contracts.listens import Kind
 from app.kernel.db import Database
 from app.ml.scoring import best
-from app.modules.recommendations import for_now, personal, pools, reading
+from app.modules.recommendations import for_now, personal, pools, reading, taste
 from app.modules.recommendations.candidates import Candidate
 from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import Listener
@@ -30,12 +30,16 @@ Explain = Callable[[Database, Listener, list[Candidate]], list[Candidate]]
 
 @dataclass(frozen=True)
 class Pool:
-    """Candidates of a shelf; `instead` are those for when they are too few, `explain` says why of those chosen."""
+    """Candidates of a shelf; `instead` are those for when they are too few, `explain` says why of those chosen.
+
+    `around` are names of the listener's own artists whose taste group all candidates are of.
+    """
 
     candidates: list[Candidate]
     explain: Explain = lambda _database, _of, chosen: chosen
     instead: Callable[[], list[Candidate]] | None = None
     is_known: bool = False
+    around: list[str] = field(default_factory=list)
 
 
 def now_pool(database: Database, memories: Memories, of: Listener) -> Pool:
@@ -121,12 +125,17 @@ def _by_artist(database: Database, of: Listener, chosen: list[Candidate]) -> lis
 
 
 def new_artists(database: Database, of: Listener) -> Pool:
-    """Artists that the listener has not played, near those they play."""
+    """Artists that the listener has not played, near those they play; where groups are known, of one taste a day."""
     folded = of.folded.get("artists")
     found: list[Candidate] = []
+    around: list[str] = []
     if folded is not None:
         found = near(database, of, folded, "artists", of.artists.known | of.artists.hidden)
-    return Pool(found, _near_because, instead=lambda: _hardly_known(database, of))
+        found, own = taste.of_the_day(found, folded, of.day.number)
+        with database.begin() as session:
+            names = reading.names(session, of.listener_id, "artists", [each.keys[0] for each in own])
+        around = [names[each.keys[0]].title for each in own if each.keys[0] in names]
+    return Pool(found, _near_because, instead=lambda: _hardly_known(database, of), around=around)
 
 
 def near(database: Database, of: Listener, folded: Folded, kind: Kind, unwanted: set[UUID]) -> list[Candidate]:

@@ -43,7 +43,7 @@ def fill(database: Database, memories: Memories, of: Listener, size: int) -> lis
         if chosen:
             of.taken.update(each.names.key for each in chosen)
             chosen = pool.explain(database, of, chosen)
-            shelves.append(Shelf(name, kind, [pick_of(each) for each in chosen], is_known))
+            shelves.append(Shelf(name, kind, [pick_of(each) for each in chosen], is_known, pool.around))
     return shelves
 
 

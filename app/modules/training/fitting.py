@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from app.contracts.listens import Kind
 from app.contracts.training import Figure, NothingToTrain
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from app.ml.blend import Blend
     from app.ml.item_item import ItemItem
     from app.ml.offline import Answers, Held
+    from app.ml.taste_groups import TasteGroups
+
+Ints = NDArray[np.int64]
 
 # Parameters of the model that a run may set, with what is sound; the rest it chooses itself.
 PARAMETERS: dict[str, tuple[float, float]] = {
@@ -53,6 +57,26 @@ class Fitted:
     metrics: dict[str, float | None]
     figures: list[Figure]
     latency_ms: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """Groups of the items that a model was judged on, numbered as `vocabulary` says."""
+
+    groups: "TasteGroups"
+    vocabulary: Ints
+    popularity: NDArray[np.float32]
+
+    def table(self, used: Ints) -> NDArray[np.int32]:
+        """Return the group of each item of the model, -1 of one that is newer than what it was judged on."""
+        found = np.full(len(used), -1, dtype=np.int32)
+        found[np.searchsorted(used, self.vocabulary)] = self.groups.group
+        return found
+
+    def names(self, keys: list[UUID], used: Ints) -> list[list[str]]:
+        """Return the keys of the most played items of each group, by which people know it."""
+        place = np.searchsorted(used, self.vocabulary)
+        return [[str(keys[place[item]]) for item in items] for items in self.groups.named_by(self.popularity)]
 
 
 @dataclass(frozen=True)
@@ -113,7 +137,7 @@ def fit(
     has_crowd = len(plays.people) >= CROWD or not len(plays.listens)
     model = _made("blend" if has_crowd else "item-item", parameters)
     with threadpool_limits(1):
-        measured = _judged(model, plays, kind, rival, checkpoint or Checkpoint(None), progress)
+        measured, taste = _judged(model, plays, kind, rival, checkpoint or Checkpoint(None), progress)
         told = _part(progress, 0.65, 0.9, "")
         X = interactions(person, item, count, (len(plays.people), len(used)))
         if isinstance(model, Blend):
@@ -137,6 +161,9 @@ def fit(
     tables, weights = following or ({}, None)
     if weights is not None:
         facts["sessions"] = weights
+    if taste is not None:
+        tables["taste"] = taste.table(used)
+        facts["taste"] = {"stability": round(taste.groups.stability, 4), "names": taste.names(keys, used)}
     sha256 = write(
         home, keys, model.B_, model.popularity_, facts, factors=model.factors_, has_halves=True, tables=tables
     )
@@ -151,21 +178,23 @@ def _judged(
     rival: Recipe | None,
     checkpoint: Checkpoint,
     progress: Progress,
-) -> list[Any]:
+) -> "tuple[list[Any], Taste | None]":
     """Choose and fit on what the cut leaves, and measure on the rest; choices stay in the model.
 
-    The figures are of the way the model is made, not of its last bytes, which have seen everything.
+    The figures are of the way the model is made, not of its last bytes, which have seen everything. They are reported
+    by the taste groups of the same items' factors, too, which the model then carries.
     """
     from app.ml.offline import Measured, answer, figures, knn_answers, popular_answers, tested_listeners
     from app.modules.training.splitting import held_out
 
     held = held_out(plays, kind, seed=model.seed)
     _choose(model, held, checkpoint, _part(progress, 0.0, 0.5, "evaluating: "))
+    taste = _taste(model, held)
     kept = checkpoint.read("figures")
     if kept is not None:
-        return msgspec.convert(kept, list[Measured])
+        return msgspec.convert(kept, list[Measured]), taste
     if not len(tested_listeners(held)):
-        return []
+        return [], taste
     told = _part(progress, 0.5, 0.65, "evaluating: ")
     subjects: dict[str, Answers] = {"model": answer(model.scorer_, held, progress=_part(told, 0.0, 0.3, ""))}
     subjects["popularity"] = popular_answers(held)
@@ -175,9 +204,20 @@ def _judged(
         champion = _made(rival.engine, rival.parameters)
         _refit(champion, held, rival.parameters.get("chosen"), _part(told, 0.5, 0.8, "the champion: "))
         subjects["champion"] = answer(champion.scorer_, held, progress=_part(told, 0.8, 0.95, "the champion: "))
-    measured = figures(subjects, held)
+    measured = figures(subjects, held, taste=taste.groups.of_listeners(held.train) if taste else None)
     checkpoint.write("figures", measured)
-    return measured
+    return measured, taste
+
+
+def _taste(model: "Blend | ItemItem", held: "Held") -> Taste | None:
+    """Return the groups of a model's items; None where there are no factors, or too few items to tell groups apart."""
+    from app.ml.taste_groups import taste_groups
+
+    if model.factors_ is None or held.vocabulary is None:
+        return None
+    popularity = np.diff(held.train.tocsc().indptr).astype(np.float32)
+    groups = taste_groups(model.factors_.vectors, popularity)
+    return Taste(groups, held.vocabulary, popularity) if groups.count > 1 else None
 
 
 def scorer_of_parameters(plays: Plays, kind: Kind, progress: Progress) -> Callable[[dict[str, Any]], float]:

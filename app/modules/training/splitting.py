@@ -52,7 +52,7 @@ def by_time(plays: Plays, kind: Kind, *, seed: int) -> Held | None:
     train = interactions(person, np.searchsorted(vocabulary, item), count, shape)
     places = np.searchsorted(vocabulary, wanted[is_chosen])
     test = interactions(targets[is_chosen], places, np.ones(len(places)), shape)
-    return Held(train, test, "time", cut, cold)
+    return Held(train, test, "time", cut, cold, vocabulary)
 
 
 def hidden(plays: Plays, kind: Kind, *, seed: int) -> Held:
@@ -60,7 +60,7 @@ def hidden(plays: Plays, kind: Kind, *, seed: int) -> Held:
     person, item, count = totals(plays, kind)
     used, place = np.unique(item, return_inverse=True)
     train, test = hide_some(interactions(person, place, count, (len(plays.people), len(used))), seed=seed)
-    return Held(train, test, "hidden")
+    return Held(train, test, "hidden", vocabulary=used)
 
 
 def _pairs(person: Ints, item: Ints, plays: Plays) -> Ints:

@@ -75,8 +75,8 @@ def test_acts_on_relays_are_recorded_without_what_signs_in(
     assert [(each.act, each.subject, each.details) for each in reversed(told) if each.act.startswith("relay")] == [
         ("relay.add", "listenbrainz", {"direction": "push"}),
         ("relay.change", relay_id, {"new_credential": True}),
-        ("relay.remove", relay_id, None),
-        ("relay.remove", relay_id, None),
+        ("relay.remove", relay_id, {}),
+        ("relay.remove", relay_id, {}),
         ("relay.remove.failed", relay_id, {"code": "listens.relay_not_found"}),
     ]
 

@@ -100,3 +100,23 @@ def test_a_loved_item_counts_and_a_hidden_one_does_not() -> None:
 def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
     with pytest.raises(NothingToTrain, match="nobody"):
         fitting.fit(EventTable().plays(), "recordings", {}, "x", tmp_path, silent)
+
+
+def test_figures_are_reported_by_taste_and_the_model_carries_the_groups(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    artists = [[uuid4() for _ in range(30)] for _ in range(2)]
+    table = EventTable()
+    for number in range(80):
+        person = uuid4()
+        for day, artist in enumerate(rng.permutation(30)[:12].tolist()):
+            key = artists[number % 2][artist]
+            table.add([TrainingEvent("listened", person, day * 86_400 + number, uuid4(), key)])
+    found = fitting.fit(table.plays(), "artists", {}, "x", tmp_path, silent)
+    opened = open_artefact(tmp_path / found.sha256)
+    group = [[int(opened.tables["taste"][opened.place[key.bytes]]) for key in of_it] for of_it in artists]
+    assert {len(set(each)) for each in group} == {1}
+    assert group[0][0] != group[1][0]
+    names = opened.manifest["taste"]["names"]
+    assert [len(each) for each in names] == [3, 3]
+    assert {str(key) for key in artists[0]} >= set(names[group[0][0]])
+    assert {f.cohort for f in found.figures} >= {"taste 1", "taste 2"}
