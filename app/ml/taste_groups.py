@@ -67,9 +67,10 @@ def taste_groups(
     if not is_heard.any():
         return TasteGroups(group, 1.0)
     made_of = unit[is_counted & is_heard]
+    distinct = len(np.unique(made_of.round(5), axis=0))  # items that are always played together are one point
     best, stability = KMeans(1, n_init=1, random_state=0).fit(made_of), -1.0
     for count in counts:
-        if count * FEWEST_A_GROUP <= len(made_of) and stability < STABLE:
+        if count * FEWEST_A_GROUP <= distinct and stability < STABLE:
             found, agree = _grouped(made_of, count, seeds)
             best, stability = (found, agree) if agree > stability else (best, stability)
     group[is_heard] = best.predict(unit[is_heard])
