@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 NOTED_EVERY_S = 1.0
 LOOKED_AT_EVERY_S = 1.0
 # Looking takes the most of what an idle system costs: after a quiet while it is done less often.
-QUIET_AFTER_S = 30.0
+QUIET_AFTER_S = 5.0
 QUIET_INTERVAL_S = 0.5
 
 
