@@ -175,13 +175,16 @@ def data_dir() -> Path:
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a running system when several processes share the suite; the longest go first."""
+    """Keep together what shares a running system when several processes share the suite.
+
+    They come last: once started, the systems of a process run to its end, beside whatever else it tries.
+    """
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         group = "split" if item.get_closest_marker("split") else str(item.path)
         group = folder if folder in TOGETHER else group
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: TOGETHER.index(first) if (first := group_of(item)) in TOGETHER else len(TOGETHER))
+    items.sort(key=lambda item: TOGETHER.index(group) if (group := group_of(item)) in TOGETHER else -1)
 
 
 def group_of(item: pytest.Item) -> str:
