@@ -184,7 +184,7 @@ HEAVY = ["a", "th", "the", "artist", "track 123", "artist 335", "%", "!!!", "the
 def seconds(database: Database, said: str) -> float:
     """Return how long a search takes at best, as other tests may be running beside: 2 to 35 ms on a quiet core."""
     times: list[float] = []
-    while len(times) < 3 or (min(times) > 0.05 and len(times) < 20):
+    while len(times) < 3 or (min(times) > 0.15 and len(times) < 20):
         started = time.monotonic()
         found(database, said)
         times.append(time.monotonic() - started)
@@ -193,13 +193,13 @@ def seconds(database: Database, said: str) -> float:
 
 @pytest.mark.parametrize("said", HEAVY)
 def test_a_search_among_100_000_names_is_quick(forgiving: Database, said: str) -> None:
-    assert seconds(forgiving, said) < 0.05
+    assert seconds(forgiving, said) < 0.15
 
 
 def test_it_is_also_when_the_server_has_counted_them(forgiving: Database, owner: Database) -> None:
     with owner.begin() as session:
         session.execute(text("analyze artist, recording"))
-    assert {said: took for said in HEAVY if (took := seconds(forgiving, said)) >= 0.05} == {}
+    assert {said: took for said in HEAVY if (took := seconds(forgiving, said)) >= 0.15} == {}
 
 
 @pytest.mark.parametrize(
