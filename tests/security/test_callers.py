@@ -50,14 +50,14 @@ def test_the_page_of_the_documentation_is_up_to_date() -> None:
 def test_a_process_that_gains_a_module_may_call_for_it_while_the_others_are_not_replaced(tmp_path: Path) -> None:
     before = load_topology("soa")
     callers = Callers(before, "listens", tmp_path)
-    assert "feed" not in callers.of("gateway")
+    assert "folded_feed" not in callers.of("gateway")
     coming = tmp_path / COMING
     coming.parent.mkdir()
     coming.write_text(to_toml(moved(before, "recommendations", load_topology("monolith"))))
-    assert "feed" in callers.of("gateway")
-    assert "feed" in callers.of("learning")
+    assert "folded_feed" in callers.of("gateway")
+    assert "folded_feed" in callers.of("learning")
     coming.unlink()
-    assert "feed" not in callers.of("gateway")
+    assert "folded_feed" not in callers.of("gateway")
 
 
 @pytest.mark.split

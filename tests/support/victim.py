@@ -32,19 +32,18 @@ class Victim:
 
 @contextlib.contextmanager
 def running_victim(environment: dict[str, str]) -> Iterator[Victim]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tests.support.victim"],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        yield Victim(process)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            yield Victim(process)
+        finally:
+            process.kill()
 
 
 def main() -> None:
