@@ -11,7 +11,7 @@ from tests.support.line import Line, new_line
 from tests.support.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def line(servers: Servers, folder: Path) -> Iterator[Line]:
     with new_line(servers, folder / f"line-{secrets.token_hex(3)}") as made:
         yield made

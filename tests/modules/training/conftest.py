@@ -10,7 +10,7 @@ from app.bench.system import Servers
 from tests.support.line import Line, new_line
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def line(servers: Servers, folder: Path) -> Iterator[Line]:
     with new_line(servers, folder / f"line-{secrets.token_hex(3)}") as made:
         yield made
