@@ -4,8 +4,11 @@ The public keys of `accounts` verify access tokens anywhere; what was verified i
 verifying costs half a millisecond a request.
 """
 
+import contextlib
 import hashlib
 import json
+import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +73,7 @@ class Keys:
             with context.acting_as(context.ANONYMOUS):
                 keys = self.accounts.public_keys().keys
             self._document = {"keys": [{f: getattr(k, f) for f in k.__struct_fields__} for k in keys]}
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.write_text(json.dumps(self._document))
+            self._write()
         except (ServiceUnavailable, DomainError):
             if self._keys:
                 return
@@ -81,6 +83,14 @@ class Keys:
                 raise ServiceUnavailable("accounts is unavailable", module="accounts") from None
         self._keys = {k["kid"]: _public_key(k) for k in self._document["keys"]}
         self._fetched = now
+
+    def _write(self) -> None:
+        """Keep a copy, all or nothing; a disk that is full costs the copy, not the request."""
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            new = self.file.with_name(f"{self.file.name}.{os.getpid()}.{threading.get_ident()}")
+            new.write_text(json.dumps(self._document))
+            new.rename(self.file)
 
 
 def _public_key(jwk: dict[str, Any]) -> Ed25519PublicKey:
@@ -102,7 +112,8 @@ def decode(token: str, keys: Keys) -> dict[str, Any]:
         algorithms=["EdDSA"],
         audience=AUDIENCE,
         issuer=ISSUER,
-        options={"require": ["exp", "iss", "aud", "sub", "jti"]},
+        # when it was issued is no limit: the clock may have been set back since
+        options={"require": ["exp", "iss", "aud", "sub", "jti"], "verify_iat": False},
     )
 
 
@@ -121,7 +132,7 @@ class People:
     def actor_of_access_token(self, token: str) -> context.Actor:
         """Return whom an access token stands for. Raises Unauthenticated."""
         until, actor = self._actors.get(token, (0.0, context.ANONYMOUS))
-        if until > time.time():
+        if until > time.monotonic():
             return actor
         try:
             claims = self.decode(token, self.keys)
@@ -144,7 +155,7 @@ class People:
         if len(self._actors) > 4096:
             self._actors.clear()
         # freshness must be looked at again before the token ends
-        self._actors[token] = (min(expires_at, time.time() + 60), actor)
+        self._actors[token] = (time.monotonic() + min(expires_at - time.time(), 60), actor)
         return actor
 
     def actor_of_api_token(self, token: str) -> context.Actor:
@@ -159,7 +170,8 @@ class People:
         """
         digest = hashlib.sha256(f"{kind}: {secret}".encode()).hexdigest()
         until, access_token = self._grants.get(digest, (0.0, ""))
-        if until < time.monotonic():
+        is_new = until < time.monotonic()
+        if is_new:
             try:
                 with context.acting_as(context.ANONYMOUS):
                     access_token = exchange().access_token
@@ -172,7 +184,12 @@ class People:
             if len(self._grants) > 4096:
                 self._grants.clear()
             self._grants[digest] = (time.monotonic() + GRANT_TTL_S, access_token)
-        return self.actor_of_access_token(access_token)
+        try:
+            return self.actor_of_access_token(access_token)
+        except Unauthenticated:
+            if not self._grants.pop(digest, None) or is_new:
+                raise
+        return self.actor_of_grant(kind, secret, exchange)  # it ended early: the clock was set forward
 
     def actor_of_header(self, authorization: str) -> context.Actor:
         scheme, _, token = authorization.partition(" ")

@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -56,12 +57,30 @@ class Resilience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: int = 6  # of a process's 8 threads, so that a part that hangs never holds them all
 
 
+class _Storage(pybreaker.CircuitMemoryStorage):
+    """Counts from when it opened by a clock that nobody sets: an hour back is not an hour shut."""
+
+    _opened = 0.0
+
+    @property
+    def opened_at(self) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=self.opened_for_s)
+
+    @opened_at.setter
+    def opened_at(self, _now: datetime) -> None:
+        self._opened = time.monotonic()
+
+    @property
+    def opened_for_s(self) -> float:
+        return time.monotonic() - self._opened
+
+
 class Breaker:
     """A pybreaker that is told outcomes afterwards: its own `call` holds a lock for the length of the request,
     which would let one request through at a time."""
 
     def __init__(self, module: str, resilience: Resilience) -> None:
-        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._storage = _Storage(pybreaker.STATE_CLOSED)
         self._reset_s = resilience.breaker_reset_s
         self.breaker = pybreaker.CircuitBreaker(
             fail_max=resilience.breaker_failures,
@@ -72,12 +91,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        opened_at = self._storage.opened_at
-        return (
-            self._storage.state == pybreaker.STATE_OPEN
-            and opened_at is not None
-            and time.time() - opened_at.timestamp() < self._reset_s
-        )
+        return bool(self._storage.state == pybreaker.STATE_OPEN and self._storage.opened_for_s < self._reset_s)
 
     def succeeded(self) -> None:
         if self._storage.counter or self._storage.state != pybreaker.STATE_CLOSED:

@@ -67,7 +67,8 @@ class ServiceSigner:
         if self._source:
             self.key = self._source.read() or self.key
         until, key, token = self._kept.get(audience, (0.0, self.key, ""))
-        if until - now < LIFETIME_S / 5 or key is not self.key:
+        # longer than its whole life means that the clock was set back
+        if not LIFETIME_S / 5 <= until - now <= LIFETIME_S or key is not self.key:
             until = now + LIFETIME_S
             claims = {"iss": self.process, "aud": audience, "iat": int(now), "exp": int(until)}
             token = jwt.encode(claims, self.key, algorithm="EdDSA", headers={"typ": KIND, "kid": self.process})
@@ -126,7 +127,8 @@ class ServiceVerifier:
                     algorithms=["EdDSA"],
                     audience=audience,
                     issuer=process,
-                    options={"require": ["exp", "iss", "aud"]},
+                    # when it was issued is no limit: the clock may have been set back since
+                    options={"require": ["exp", "iss", "aud"], "verify_iat": False},
                 )
                 return float(claims["exp"])
             except jwt.InvalidSignatureError as error:

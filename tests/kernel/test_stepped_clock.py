@@ -1,0 +1,60 @@
+"""What waits or ends by a clock goes on when somebody sets the date: tried in a process whose date is really set."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import ROOT
+from tests.support.stepped_clock import SteppedClock
+
+BREAKER = """
+    from app.kernel.rpc import Breaker, Resilience
+    breaker = Breaker("listens", Resilience(breaker_failures=1, breaker_reset_s=0.2))
+    breaker.failed()
+    assert breaker.is_open
+    clock.step(STEP)
+    assert breaker.is_open
+    time.sleep(0.3)
+    assert not breaker.is_open
+    breaker.succeeded()
+    assert not breaker.is_open
+    breaker.failed()
+    assert breaker.is_open
+"""
+SERVICE_TOKENS = """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from app.kernel.tokens import ServiceSigner, ServiceVerifier
+    key = Ed25519PrivateKey.generate()
+    signer = ServiceSigner("gateway", key)
+    under_way = signer.token("listens")
+    clock.step(STEP)
+    assert ServiceVerifier({"gateway": key.public_key()}).caller(signer.token("listens"), "listens") == "gateway"
+    if STEP < 0:
+        assert signer.token("listens") != under_way, "it would be good for longer than its life"
+        assert ServiceVerifier({"gateway": key.public_key()}).caller(under_way, "listens") == "gateway"
+"""
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+@pytest.mark.parametrize("body", [BREAKER, SERVICE_TOKENS], ids=["breaker", "service tokens"])
+def test_a_step_of_the_clock_locks_nobody_out(tmp_path: Path, body: str, step: int) -> None:
+    clock = SteppedClock(tmp_path)
+    if not clock.is_here:
+        pytest.skip("no C compiler")
+    begin = f"""
+    import time
+    from pathlib import Path
+    from tests.support.stepped_clock import SteppedClock
+    STEP, clock = {step}, SteppedClock(Path({str(tmp_path)!r}))
+    before = time.time()
+    clock.step(1000)
+    assert 999 < time.time() - before < 1010, "the clock can't be set here"
+    """
+    program = textwrap.dedent(begin) + textwrap.dedent(body)
+    environment = {**os.environ, **clock.environment}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
