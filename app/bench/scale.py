@@ -17,6 +17,7 @@ from app.bench.freshness import train
 from app.bench.load import at_once, load_demo
 from app.bench.report import Result, against, report
 from app.bench.system import (
+    Servers,
     System,
     environment_for,
     kill,
@@ -34,21 +35,21 @@ from app.topology import GATEWAY, Process, Topology, load, to_toml
 
 COUNTS = (1, 2, 4)
 LISTENERS, CALLS, ROUNDS, CALLERS = 50, 400, 3, 2
-PART = "recommendations"
+PART, DATABASE = "recommendations", "segue_scale"
 
 
 def run() -> dict[str, Any]:
     """Measure on the demo; ratios are to one replica with one worker."""
     results: list[Result] = []
     with temporary_folder() as folder, running_servers(folder) as servers:
-        environment = environment_for(servers, folder / "system", "segue_scale", "monolith")
+        environment = environment_for(servers, folder / "system", DATABASE, "monolith")
         migrate(load_settings(environment))
         with running_processes(environment, has_worker=True) as system:
             load_demo(system)
             train(system)
         first = 0.0
         for replicas in COUNTS:
-            with _scaled(environment, folder, replicas) as system:
+            with _scaled(servers, folder, replicas) as system:
                 rate, cpu = _throughput(system)
                 first = first or rate
                 results.append(against(f"{replicas} replicas: recommendations a second", rate, "1/s", first))
@@ -60,7 +61,7 @@ def run() -> dict[str, Any]:
     return report("scale", results)
 
 
-def _scaled(environment: dict[str, str], folder: Path, replicas: int) -> Any:
+def _scaled(servers: Servers, folder: Path, replicas: int) -> Any:
     """Run the monolith with `recommendations` beside it, at several addresses."""
     rest = [module for module in load("monolith").processes[GATEWAY].modules if module != PART]
     urls = [f"unix:{PART}-{number}.sock" for number in range(replicas)]
@@ -69,7 +70,7 @@ def _scaled(environment: dict[str, str], folder: Path, replicas: int) -> Any:
     )
     file = folder / f"replicas-{replicas}.toml"
     file.write_text(to_toml(topology))
-    return running_processes({**environment, "SEGUE_TOPOLOGY": str(file)})
+    return running_processes(environment_for(servers, folder / "system", DATABASE, str(file)))
 
 
 def _with_workers(system: System, first: float) -> list[Result]:
