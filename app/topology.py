@@ -26,6 +26,7 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A process and the modules in it. `url` is where others reach it: `http://host:port`, `unix:name.sock`,
     or `https://host:port` with certificates of the instance on both sides (`manage.py pki`).
 
+    `nice`, 0 to 19, lets it yield the cores to the processes beside it, which answer sooner when it computes.
     `server` is how it is served: by Flask on gunicorn, or by FastAPI on uvicorn where services/ has such an entry.
     """
 
@@ -33,6 +34,7 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str | list[str] = ""
     workers: int = 1
     threads: int = 8
+    nice: int = 0
     server: Literal["flask", "fastapi"] = "flask"
 
     @property
@@ -154,6 +156,8 @@ def _mistakes_of(name: str, process: Process) -> list[str]:
             found.append(f"process {name!r} has no services/{name}/asgi.py to be served by fastapi")
         if len(process.urls) != 1:
             found.append(f"process {name!r} is served by fastapi at one `url`")
+    if not 0 <= process.nice <= 19:
+        found.append(f"process {name!r}: nice is 0 to 19")
     if process.workers < 1 or process.threads < 1:
         found.append(f"process {name!r}: workers and threads are 1 or more")
     return found

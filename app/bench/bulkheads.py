@@ -85,7 +85,7 @@ def _start_spoiled(system: System, how: str) -> None:
     served = system.topology.processes[name]
     binds = [bind_of(url, system.settings.socket_dir) for url in served.urls]
     binds += [system.settings.bind] if name == GATEWAY else []
-    command = serving_command(name, binds, workers=served.workers)
+    command = serving_command(name, binds, workers=served.workers, nice=served.nice)
     command[-1] = f"app.bench.spoiled:app('{name}', '{how}')"
     system.processes[name] = start_command(system.settings, system.environment, name, command)
     wait_until(lambda: system.request("GET", "/readyz").status == 200, within_s=180)

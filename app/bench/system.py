@@ -148,7 +148,7 @@ def start_process(
     threads: int = 8,
     checkout: Path = ROOT,
 ) -> Process:
-    """Start one process of a topology, in a session of its own so that all of it can be killed at once.
+    """Start one process of a topology, as leader of a group so that all of it can be killed at once.
 
     `name` is the process, or for its second address and those after it `process-2`, `process-3`. The code is that of
     `checkout`.
@@ -165,6 +165,7 @@ def start_process(
         workers=workers,
         threads=threads,
         certificates=certificates_for(served.urls, settings.data_dir),
+        nice=served.nice,
     )
     return start_command(settings, environment, name, command, checkout=checkout)
 
@@ -197,7 +198,10 @@ def start_worker(settings: Settings, environment: dict[str, str]) -> Process:
 def start_command(
     settings: Settings, environment: dict[str, str], name: str, command: list[str], *, checkout: Path = ROOT
 ) -> Process:
-    """Start a command in a session of its own, its output in `<data>/<name>.log`."""
+    """Start a command as leader of a group, its output in `<data>/<name>.log`.
+
+    All in one session, as `up` has them: Linux shares the cores among sessions first, and `nice` counts within one.
+    """
     with (settings.data_dir / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -209,7 +213,7 @@ def start_command(
             },
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            process_group=0,
         )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from app.host.processes import Program
-from app.host.serving import bind_of, certificates_for, serving_command
+from app.host.serving import bind_of, certificates_for, serving_command, yielding
 from app.host.up import Environment
 from app.settings import Settings
 from app.topology import GATEWAY, Topology
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "worker"
+WORKER_NICE = 5  # it computes for minutes; with 10 it hardly starts on a machine that others keep busy
 
 
 def programs(settings: Settings, topology: Topology, environment: Environment, workers: int | None) -> list[Program]:
@@ -34,7 +35,13 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
     command += ["--loglevel", "INFO", "-s", str(settings.data_dir / "run" / "beat-schedule")]
     return [
         *web,
-        Program(WORKER, command, environment={**shared, **_metrics(settings, WORKER)}, directory=ROOT, stop_wait_s=8),
+        Program(
+            WORKER,
+            yielding(WORKER_NICE, command),
+            environment={**shared, **_metrics(settings, WORKER)},
+            directory=ROOT,
+            stop_wait_s=8,
+        ),
     ]
 
 
@@ -67,17 +74,18 @@ def _web_program(
     ready_at: str,
     workers: int,
 ) -> Program:
-    server, threads = topology.processes[process].server, topology.processes[process].threads
-    is_held = server == "flask"  # its sockets are handed to it, so that it can be replaced while it serves
+    served = topology.processes[process]
+    is_held = served.server == "flask"  # its sockets are handed to it, so that it can be replaced while it serves
     return Program(
         name,
         serving_command(
             process,
             [] if is_held else binds,
-            server=server,
+            server=served.server,
             workers=workers,
-            threads=threads,
-            certificates=certificates_for(topology.processes[process].urls, settings.data_dir),
+            threads=served.threads,
+            certificates=certificates_for(served.urls, settings.data_dir),
+            nice=served.nice,
         ),
         environment={**shared, **_metrics(settings, name)},
         directory=ROOT,

@@ -19,14 +19,15 @@ def serving_command(
     workers: int = 1,
     threads: int = 8,
     certificates: Path | None = None,
+    nice: int = 0,
 ) -> list[str]:
     """Return the command; `binds` are `host:port` or `unix:/path`.
 
-    With `certificates`, the folder of the instance's authority, both sides must show one of it. Raises HostError for a
-    server or a certificate that is missing.
+    With `nice` it yields the cores to whom has less of it. With `certificates`, the folder of the instance's
+    authority, both sides must show one of it. Raises HostError for a server or a certificate that is missing.
     """
     if server == "fastapi":
-        return _uvicorn(process, binds, workers)
+        return yielding(nice, _uvicorn(process, binds, workers))
     command = [sys.executable, "-m", "gunicorn", "-c", "docker/gunicorn.conf.py"]
     command += ["-w", str(workers), "--threads", str(threads)]
     for bind in binds:
@@ -40,7 +41,13 @@ def serving_command(
         command += ["--certfile", str(own), "--keyfile", str(own), "--ca-certs", str(certificates / "ca.pem")]
         command += ["--cert-reqs", str(int(ssl.CERT_REQUIRED))]
     is_shipped = (ROOT / "services" / process / "wsgi.py").exists()
-    return [*command, f"services.{process}.wsgi:app" if is_shipped else f"services.process:app('{process}')"]
+    entry = f"services.{process}.wsgi:app" if is_shipped else f"services.process:app('{process}')"
+    return yielding(nice, [*command, entry])
+
+
+def yielding(nice: int, command: list[str]) -> list[str]:
+    """Return a command whose process yields the cores to those with less `nice`; its id stays the same."""
+    return ["nice", "-n", str(nice), *command] if nice else command
 
 
 def bind_of(url: str, socket_dir: Path) -> str:

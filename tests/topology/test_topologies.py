@@ -1,7 +1,11 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from app.host.serving import yielding
 from app.settings import MODULE_NAMES
 from app.topology import TopologyError, load
 
@@ -49,6 +53,7 @@ def test_a_mixture_is_a_topology_too(tmp_path: Path) -> None:
             processes(gateway=[*MODULE_NAMES][:3], rest=[*MODULE_NAMES][3:]).replace("rest.sock", "gateway.sock"),
             "used twice",
         ),
+        (processes(gateway=[*MODULE_NAMES]) + "\nnice = -5", "nice is 0 to 19"),
         (processes(gateway=[*MODULE_NAMES]) + "\n[resilience.jukebox]\nattempts = 1", "names no module"),
     ],
 )
@@ -56,6 +61,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(TopologyError) as caught:
         load(write(tmp_path, text))
     assert said in str(caught.value)
+
+
+def test_a_process_that_yields_does_so_under_its_own_id() -> None:
+    said = [sys.executable, "-c", "import os; print(os.getpid(), os.nice(0))"]
+    process = subprocess.Popen(yielding(7, said), stdout=subprocess.PIPE, text=True)
+    assert process.communicate()[0].split() == [str(process.pid), str(min(19, os.nice(0) + 7))]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
