@@ -101,7 +101,7 @@ class Supervisor:
         command = [
             sys.executable,
             "-m",
-            "supervisor.supervisord",
+            "app.host.manager",
             "-n",
             "-s",
             "-c",
