@@ -151,6 +151,8 @@ class Patient(People):
 
     def __init__(self, base_url: str, token: str, count: int = 3) -> None:
         super().__init__(base_url, token, count)
+        self.tries: Counter[int] = Counter()
+        self.wrong: list[str] = []  # what was said that is neither an answer nor no answer
         self.first: list[tuple[float, bool]] = []  # when it was asked, and whether it was answered at once
 
     def _send(self, pool: Any, method: str, path: str, body: Any = None) -> bool:
@@ -159,6 +161,9 @@ class Patient(People):
         while True:
             status, said, is_marked = self._ask(pool, method, path, body)
             is_answered = status == 200 or (status == 503 and is_marked)
+            self.tries[status] += 1
+            if status not in (0, 200) and not is_answered:
+                self.wrong.append(f"{time.monotonic():.1f} {method} {path}: {status} {said}")
             if is_first:
                 self.first.append((started, is_answered))
             is_first = False
@@ -171,6 +176,15 @@ class Patient(People):
         if not is_answered or (body and status != 200):
             self.failed.append(f"{method} {path}: {status} {said}")
         return status == 200
+
+    def told(self) -> str:
+        """Return how many requests there were, and what part of them was answered: at once, and with patience."""
+        asked, at_once = len(self.first), sum(is_answered for _, is_answered in self.first)
+        answered = 1 - len(self.failed) / max(1, self.answers.total())
+        return (
+            f"{asked} requests, answered at once {at_once / max(1, asked):.3%}, asked again {answered:.3%} "
+            f"(the slowest after {self.slowest_s:.1f} s); {len(self.acknowledged)} listens acknowledged"
+        )
 
 
 def listened(base_url: str, token: str) -> list[str]:
