@@ -18,7 +18,7 @@ from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
 REAL_DATA = "real data"
-TOGETHER = ("topology", "split", "web")
+FIRST = ("parts", "web")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -177,14 +177,15 @@ def data_dir() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
 
-    They come last: once started, the systems of a process run to its end, beside whatever else it tries.
+    All that needs parts in processes of their own is one group and comes first: two sets of them would be too much for
+    two cores.
     """
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        group = "split" if item.get_closest_marker("split") else str(item.path)
-        group = folder if folder in TOGETHER else group
+        needs_parts = folder == "topology" or item.get_closest_marker("split")
+        group = "parts" if needs_parts else "web" if folder == "web" else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: TOGETHER.index(group) if (group := group_of(item)) in TOGETHER else -1)
+    items.sort(key=lambda item: FIRST.index(group) if (group := group_of(item)) in FIRST else len(FIRST))
 
 
 def group_of(item: pytest.Item) -> str:
