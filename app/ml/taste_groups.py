@@ -1,5 +1,6 @@
 """Groups of items that the same people play: names for rows of a page, and the groups by which results are reported."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 COUNTS = (8, 6, 4, 3, 2)  # of groups, of which the first is taken on whose groups the seeds agree
@@ -67,19 +69,21 @@ def taste_groups(
     if not is_heard.any():
         return TasteGroups(group, 1.0)
     made_of = unit[is_counted & is_heard]
-    distinct = len(np.unique(made_of.round(5), axis=0))  # items that are always played together are one point
     best, stability = KMeans(1, n_init=1, random_state=0).fit(made_of), -1.0
     for count in counts:
-        if count * FEWEST_A_GROUP <= distinct and stability < STABLE:
+        if count * FEWEST_A_GROUP <= len(made_of) and stability < STABLE:
             found, agree = _grouped(made_of, count, seeds)
             best, stability = (found, agree) if agree > stability else (best, stability)
-    group[is_heard] = best.predict(unit[is_heard])
+    group[is_heard] = np.unique(best.predict(unit[is_heard]), return_inverse=True)[1]
     return TasteGroups(group, stability if stability >= 0 else 1.0)
 
 
 def _grouped(vectors: NDArray[np.float32], count: int, seeds: int) -> tuple[KMeans, float]:
     """Return the tightest of several groupings, and how far they agree."""
-    runs = [KMeans(count, n_init=1, random_state=seed).fit(vectors) for seed in range(seeds)]
+    with warnings.catch_warnings():
+        # items that are always played together are one point: then there are fewer groups than were asked for
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        runs = [KMeans(count, n_init=1, random_state=seed).fit(vectors) for seed in range(seeds)]
     pairs = [(a, b) for a in range(seeds) for b in range(a)]
     agree = [adjusted_rand_score(runs[a].labels_, runs[b].labels_) for a, b in pairs]
     return min(runs, key=lambda run: float(run.inertia_)), float(np.mean(agree)) if agree else 1.0
