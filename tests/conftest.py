@@ -18,7 +18,7 @@ from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
 REAL_DATA = "real data"
-FIRST = ("parts", "web")
+LAST = ("parts", "web")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -177,15 +177,15 @@ def data_dir() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
 
-    All that needs parts in processes of their own is one group and comes first: two sets of them would be too much for
-    two cores.
+    All that needs parts in processes of their own is one group, since two sets of them are too much for two cores, and
+    comes last: once started, they run to the end beside whatever else is tried.
     """
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         needs_parts = folder == "topology" or item.get_closest_marker("split")
         group = "parts" if needs_parts else "web" if folder == "web" else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: FIRST.index(group) if (group := group_of(item)) in FIRST else len(FIRST))
+    items.sort(key=lambda item: LAST.index(group) if (group := group_of(item)) in LAST else -1)
 
 
 def group_of(item: pytest.Item) -> str:
