@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from app.contracts.playlists import NewEntry
 from app.contracts.training import FINAL_STATES, Run
 from app.kernel.context import SYSTEM, acting_as
 from app.modules.training.service import TrainingService
-from tests.support.people import Person, new_person
+from tests.support.people import Person, new_person, with_time_left
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -47,8 +47,19 @@ class Site:
         return self.stack.base_url
 
 
+@pytest.fixture
+def site(running_site: list[Site]) -> Site:
+    """The site, with people who stay signed in: a token of its start ends after a quarter of an hour."""
+    [now] = running_site
+    services = now.stack.services
+    running_site[0] = replace(
+        now, listener=with_time_left(services, now.listener), admin=with_time_left(services, now.admin)
+    )
+    return running_site[0]
+
+
 @pytest.fixture(scope="session")
-def site(loopback: Stack) -> Site:
+def running_site(loopback: Stack) -> list[Site]:
     services = loopback.services
     listener, admin = new_person(services), new_person(services, is_admin=True)
     now = datetime.now(UTC).replace(microsecond=0)
@@ -75,7 +86,7 @@ def site(loopback: Stack) -> Site:
         artist_key = services.listens.top(listener.listener_id, "artists").items[0].key
         eventually(lambda: bool(services.catalog.get_artists([artist_key])), within_s=20)
     relay_id = troubled_relay(loopback, listener)
-    return Site(loopback, listener, admin, artist_key, made.playlist_id, relay_id, run.run_id)
+    return [Site(loopback, listener, admin, artist_key, made.playlist_id, relay_id, run.run_id)]
 
 
 def troubled_relay(stack: Stack, person: Person) -> UUID:
