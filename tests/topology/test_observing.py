@@ -76,8 +76,10 @@ def test_one_address_tells_of_gateway_services_and_workers(observed: System, adm
         'segue_part_up{part="worker"} 1.0',
     ):
         assert series in text, series
-    linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
-    assert linted.returncode == 0, linted.stderr
+    if shutil.which("promtool"):
+        command = ["promtool", "check", "metrics"]
+        linted = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert linted.returncode == 0, linted.stderr
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Prometheus) is not installed")
