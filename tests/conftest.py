@@ -181,16 +181,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     comes last: once started, they run to the end beside whatever else is tried.
     """
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        needs_parts = folder == "topology" or item.get_closest_marker("split")
-        group = "parts" if needs_parts else "web" if folder == "web" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
     items.sort(key=lambda item: LAST.index(group) if (group := group_of(item)) in LAST else -1)
 
 
 def group_of(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("xdist_group")
-    return str(marker.args[0]) if marker else ""
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    if folder == "topology" or item.get_closest_marker("split"):
+        return "parts"
+    return folder if folder == "web" else str(item.path)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

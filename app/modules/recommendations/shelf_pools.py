@@ -132,9 +132,10 @@ def new_artists(database: Database, of: Listener) -> Pool:
     if folded is not None:
         found = near(database, of, folded, "artists", of.artists.known | of.artists.hidden)
         found, own = taste.of_the_day(found, folded, of.day.number)
-        with database.begin() as session:
-            names = reading.names(session, of.listener_id, "artists", [each.keys[0] for each in own])
-        around = [names[each.keys[0]].title for each in own if each.keys[0] in names]
+        if own:
+            with database.begin() as session:
+                names = reading.names(session, of.listener_id, "artists", [each.keys[0] for each in own])
+            around = [names[each.keys[0]].title for each in own if each.keys[0] in names]
     return Pool(found, _near_because, instead=lambda: _hardly_known(database, of), around=around)
 
 

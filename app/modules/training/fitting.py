@@ -215,9 +215,8 @@ def _taste(model: "Blend | ItemItem", held: "Held") -> Taste | None:
 
     if model.factors_ is None or held.vocabulary is None:
         return None
-    popularity = np.diff(held.train.tocsc().indptr).astype(np.float32)
-    groups = taste_groups(model.factors_.vectors, popularity)
-    return Taste(groups, held.vocabulary, popularity) if groups.count > 1 else None
+    groups = taste_groups(model.factors_.vectors, model.popularity_)
+    return Taste(groups, held.vocabulary, model.popularity_) if groups.count > 1 else None
 
 
 def scorer_of_parameters(plays: Plays, kind: Kind, progress: Progress) -> Callable[[dict[str, Any]], float]:
