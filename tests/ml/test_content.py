@@ -1,4 +1,4 @@
-"""Content carries scores to items that nobody played; groups of items come out the same from other seeds."""
+"""Content carries scores to items that nobody played; groups of items come out the same from either half."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_words_count_where_there_are_any() -> None:
         assert (near % 6 == new).all()
 
 
-def test_groups_are_those_of_the_tastes_and_agree_between_seeds() -> None:
+def test_groups_are_those_of_the_tastes_and_halves_agree() -> None:
     model = IALS(factors=16).fit(group_tastes())
     assert model.factors_ is not None
     found = taste_groups(model.factors_.vectors, model.popularity_, (GROUPS,))
