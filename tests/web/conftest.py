@@ -11,13 +11,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import text
 
+from app.bench.system import Servers
 from app.contracts.listens import Kind, ListenerListens, NewListen
 from app.contracts.playlists import NewEntry
 from app.contracts.training import FINAL_STATES, Run
 from app.kernel.context import SYSTEM, acting_as
 from app.modules.training.service import TrainingService
 from tests.support.people import Person, new_person, with_time_left
-from tests.support.stack import Stack
+from tests.support.stack import Stack, loopback_stack
 from tests.support.waiting import eventually
 
 CHROMIUM = Path(os.environ.get("SEGUE_CHROMIUM", "/usr/bin/chromium"))
@@ -45,6 +46,13 @@ class Site:
     @property
     def base_url(self) -> str:
         return self.stack.base_url
+
+
+@pytest.fixture(scope="session")
+def loopback(servers: Servers, folder: Path) -> Iterator[Stack]:
+    """A system of the pages' own: what other tests train on the common one decides which model serves there."""
+    with loopback_stack(servers, folder / "pages") as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -141,6 +141,7 @@ def test_a_playlist_is_made_put_in_order_and_deleted(scripts: bool, site: Site, 
         page.fill("#field-title", title)
         page.get_by_role("button", name="Add it").click()
         expect(page.locator(".note")).to_contain_text(title)
+    page.wait_for_load_state()  # a page is read before its scripts have run
     titles = page.locator("ol .row__title")
     page.get_by_role("button", name="Move Three up").click()
     expect(titles).to_have_text(["One", "Three", "Two"])
