@@ -173,6 +173,16 @@ def data_dir() -> Path:
     return path
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Write the names of tests that failed to the file of SEGUE_TEST_FAILED, a line each, as `pytest @FILE` takes them."""
+    if file := os.environ.get("SEGUE_TEST_FAILED"):
+        reports = [each for kind in ("failed", "error") for each in terminalreporter.stats.get(kind, [])]
+        # a run in several processes adds the group to a name
+        names = sorted({name[: name.rindex("@")] if "@" in (name := each.nodeid) else name for each in reports})
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text("".join(f"{name}\n" for name in names))
+
+
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
