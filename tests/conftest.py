@@ -173,16 +173,6 @@ def data_dir() -> Path:
     return path
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write the names of tests that failed to the file of SEGUE_TEST_FAILED, a line each, as `pytest @FILE` takes them."""
-    if file := os.environ.get("SEGUE_TEST_FAILED"):
-        reports = [each for kind in ("failed", "error") for each in terminalreporter.stats.get(kind, [])]
-        # a run in several processes adds the group to a name
-        names = sorted({name[: name.rindex("@")] if "@" in (name := each.nodeid) else name for each in reports})
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text("".join(f"{name}\n" for name in names))
-
-
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
@@ -203,6 +193,7 @@ def group_of(item: pytest.Item) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    note_failed(terminalreporter)
     missed = [r for r in terminalreporter.stats.get("skipped", ()) if REAL_DATA in str(r.longrepr)]
     if missed:
         terminalreporter.section("REAL DATA IS MISSING", sep="!", red=True)
@@ -211,6 +202,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if missed:
         terminalreporter.section(MISSING, sep="!", red=True)
         terminalreporter.line(f"{len(missed)} tests on a real Subsonic server were skipped; see SEGUE_TEST_SUPYSONIC")
+
+
+def note_failed(terminalreporter: Any) -> None:
+    """Write the tests that failed to the file of SEGUE_TEST_FAILED, a line each, as `pytest @FILE` takes them."""
+    if file := os.environ.get("SEGUE_TEST_FAILED"):
+        is_grouped = (
+            terminalreporter.config.getoption("dist", "no") == "loadgroup"
+        )  # then a name has its group behind it
+        reports = [each for kind in ("failed", "error") for each in terminalreporter.stats.get(kind, ())]
+        names = {each.nodeid.rpartition("@")[0] if is_grouped else each.nodeid for each in reports}
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text("".join(f"{name}\n" for name in sorted(names)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
