@@ -58,7 +58,7 @@ class Stack:
 @contextlib.contextmanager
 def loopback_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
     """Everything in the process of the tests, contracts encoded and decoded; pages on a real HTTP server."""
-    environment = {**environment_for(servers, folder, "segue_loopback", "monolith"), "SEGUE_ENVIRONMENT": "test"}
+    environment = {**environment_for(servers, folder, f"segue_{folder.name}", "monolith"), "SEGUE_ENVIRONMENT": "test"}
     settings = load_settings(environment)
     migrate(settings)
     services = Container(settings, load_topology("monolith"), tuple(MODULE_NAMES), bind=loopback)
