@@ -19,7 +19,12 @@ pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
 CHECK = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
-LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((360, "dark"), (1440, "light"))
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
+    (360, "light"),
+    (360, "dark"),
+    (1440, "light"),
+    (1440, "dark"),
+)
 
 OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline", "/design")
 OWN = (
