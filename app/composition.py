@@ -28,10 +28,11 @@ from app.contracts.listens import Listens
 from app.contracts.playlists import Playlists
 from app.contracts.recommendations import Recommender
 from app.contracts.training import Training
-from app.kernel import feed, health, logs, metrics, spans
+from app.kernel import canary, feed, health, logs, metrics, spans
 from app.kernel.background import Leader
 from app.kernel.balance import Instances
 from app.kernel.binding import local
+from app.kernel.canary import Canaried
 from app.kernel.celery import broker_state, make_celery, place_of_child, trace_tasks
 from app.kernel.clock import Clock, system_clock
 from app.kernel.contract import Contract, DomainError, ServiceUnavailable, compile_contract
@@ -160,14 +161,21 @@ class Container:
             if module not in self._instances:
                 resilience = self.topology.resilience.get(module, Resilience())
                 pools = self.pools(module)
-                self._instances[module] = Instances(module, pools, concurrency=resilience.concurrency * len(pools))
+                canaried = Canaried(module, self.settings.data_dir, lambda url: self._pool_at(url, module))
+                self._instances[module] = Instances(
+                    module,
+                    pools,
+                    concurrency=resilience.concurrency * len(pools),
+                    preferred=canaried.instance,
+                    told=canaried.others_told,
+                )
             return self._instances[module]
 
     def pools(self, module: str) -> list[HTTPConnectionPool]:
-        return [
-            pool_for(url, self.settings.socket_dir, identity_of(self.settings), self.topology.owner(module))
-            for url in self.topology.urls(module)
-        ]
+        return [self._pool_at(url, module) for url in self.topology.urls(module)]
+
+    def _pool_at(self, url: str, module: str) -> HTTPConnectionPool:
+        return pool_for(url, self.settings.socket_dir, identity_of(self.settings), self.topology.owner(module))
 
 
 def _ticking(tick: Callable[[], None]) -> Callable[[], int]:
@@ -310,6 +318,7 @@ class Runtime:
     def health(self) -> list[dict[str, Any]]:
         """Return each module and server with where it is and whether it answers, for the dashboard."""
         parts = []
+        canaries = canary.read(self.container.settings.data_dir)
         for module in MODULES:
             is_here = module in self.container.hosted
             check = database_check(self.container, module) if is_here else process_check(self.container.pools(module))
@@ -324,6 +333,7 @@ class Runtime:
                     "reason": reason,
                     "milliseconds": round((time.perf_counter() - started) * 1000, 1),
                     "version": __version__ if is_here else version_at(self.container.pools(module)),
+                    "canary": canaries.get(module),
                 }
             )
         return [*parts, *background_health(self.container.settings)]

@@ -8,6 +8,7 @@ from app import __version__
 from app.cli import (
     backup,
     benchmarks,
+    canary,
     contracts,
     data,
     database,
@@ -30,6 +31,7 @@ from app.topology import TopologyError
 COMMANDS = (
     *running.COMMANDS,
     *topology.COMMANDS,
+    *canary.COMMANDS,
     *database.COMMANDS,
     *backup.COMMANDS,
     *users.COMMANDS,

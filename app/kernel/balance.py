@@ -9,7 +9,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -25,11 +25,16 @@ class Overloaded(ServiceUnavailable):
     code, status = "overloaded", 503
 
 
-class Instance:
-    """One address. `under_way` counts what was sent and is not answered."""
+def _nobody(_has_failed: bool) -> None:
+    """Nobody asks how it went."""
 
-    def __init__(self, pool: HTTPConnectionPool) -> None:
+
+class Instance:
+    """One address. `under_way` counts what was sent and is not answered; `told` is called with each outcome."""
+
+    def __init__(self, pool: HTTPConnectionPool, told: Callable[[bool], None] = _nobody) -> None:
         self.pool = pool
+        self.told = told
         self.under_way = 0
         self.rests_until = 0.0
         self._rest_s = FIRST_REST_S
@@ -41,18 +46,33 @@ class Instance:
     def failed(self) -> None:
         self.rests_until = time.monotonic() + self._rest_s
         self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+        self.told(True)
 
-    def answered(self) -> None:
+    def answered(self, *, has_failed: bool = False) -> None:
+        """Take it that there was an answer, which may be a failure of that side."""
         self.rests_until, self._rest_s = 0.0, FIRST_REST_S
+        self.told(has_failed)
 
 
 class Instances:
-    """The addresses of one module, shared by the threads of this process."""
+    """The addresses of one module, shared by the threads of this process.
 
-    def __init__(self, module: str, pools: Iterable[HTTPConnectionPool], *, concurrency: int = 0) -> None:
+    `preferred` names an instance beside them for who acts now (a canary), and `told` takes the outcomes of all others.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        pools: Iterable[HTTPConnectionPool],
+        *,
+        concurrency: int = 0,
+        preferred: Callable[[], Instance | None] = lambda: None,
+        told: Callable[[bool], None] = _nobody,
+    ) -> None:
         self.module = module
-        self.all = [Instance(pool) for pool in pools]
+        self.all = [Instance(pool, told) for pool in pools]
         self.concurrency = concurrency
+        self._preferred = preferred
         self._since: dict[object, float] = {}  # when each request under way began, oldest first
         self._lock = threading.Condition()
 
@@ -84,8 +104,9 @@ class Instances:
     @contextlib.contextmanager
     def one(self, without: Iterable[Instance] = ()) -> Iterator[Instance]:
         """Choose an instance for one request; those in `without` only when there is no other."""
+        tried, preferred = set(without), self._preferred()
         with self._lock:
-            instance = self._choose(set(without))
+            instance = preferred if preferred and preferred not in tried else self._choose(tried)
             instance.under_way += 1
         try:
             yield instance

@@ -193,7 +193,7 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
                     raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module) from error
             else:
                 if reply.status not in PROXY_FAILURES or reply.headers.get("Content-Type", "").startswith(PROBLEM):
-                    instance.answered()
+                    instance.answered(has_failed=reply.status >= 500)
                     return reply
                 reply.close()  # a proxy on the way says that it has no answer: another try may reach another instance
                 if not may_repeat or len(tried) >= ATTEMPTS:

@@ -194,10 +194,11 @@ class Remote:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _Broken(is_timeout=False) from error
         except msgspec.ValidationError as error:  # well-formed, of another shape: the versions differ
+            instance.answered(has_failed=True)
             raise ContractMismatch(f"{self.module}.{method.name}: {error}") from error
         except msgspec.DecodeError as error:  # cut short inside its headers, an empty 200 looks fine until here
             raise _Broken(is_timeout=False) from error
-        instance.answered()
+        instance.answered(has_failed=reply.status >= 500)
         self.breaker.succeeded()
         raise error_of(problem)
 

@@ -1,18 +1,20 @@
-"""Replicas of a part on a real system: one is killed and another joins while people use it, also behind a proxy."""
+"""Replicas of a part, while people use it: one is killed, another joins, one is a canary; also behind a proxy."""
 
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.bench.system import Servers, System, free_port, kill, running_system, start_process
+from app.bench.system import Servers, System, free_port, kill, running_system, start_command, start_process, started_as
 from app.cli.proxies import PROXIES, addresses
 from app.kernel.rpc import Resilience
 from app.topology import GATEWAY, load
+from tests.support.commands import manage, manage_json
 from tests.support.people import new_person
 from tests.support.waiting import eventually
 from tests.support.whole import People, listened
@@ -104,3 +106,29 @@ def test_the_same_behind_a_proxy_with_the_generated_configuration(
         proxy.terminate()
         proxy.wait(10)
         restart(replicated, GATEWAY)
+
+
+def test_a_canary_answers_its_listeners_and_is_taken_back_when_it_dies(replicated: System) -> None:
+    """The other version is of this checkout too: what is tried is who is asked, and what its death does."""
+    at = ("recommendations", "--url", "unix:canary.sock")
+    early = manage(replicated, "canary", "start", *at)
+    assert (early.returncode, len(early.stderr.splitlines())) == (1, 1)
+    serving = [sys.executable, "manage.py", "canary", "serve", *at]
+    canary = start_command(replicated.settings, replicated.environment, "canary", serving)
+    try:
+        eventually(lambda: manage(replicated, "canary", "start", *at, "--share", "1").returncode == 0, within_s=60)
+        person = new_person(replicated.services)
+        before = {name: answered_by(replicated, name) for name in started_as(replicated.topology, "recommendations")}
+        with People(replicated.base_url, person.token) as people:
+            eventually(lambda: answered_by(replicated, "canary") > 20, within_s=30)
+            assert {name: answered_by(replicated, name) for name in before} == before, "others answered for the canary"
+            kill(canary)
+            eventually(lambda: manage_json(replicated, "canary", "status")["canaries"][0]["taken_back"], within_s=60)
+            [found] = manage_json(replicated, "canary", "status")["canaries"]
+        assert people.failed == [], people.failed[:5]
+        assert sum(answered_by(replicated, name) for name in before) > sum(before.values())
+        assert "calls failed" in found["taken_back"]
+        assert manage(replicated, "canary", "end", "recommendations").returncode == 0
+        assert manage(replicated, "canary", "end", "recommendations").returncode == 1
+    finally:
+        kill(canary)
