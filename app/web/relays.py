@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, url_for
 from msgspec import Meta, Struct
 
-from app.contracts.listens import InvalidRelay, Relay, RelayDirection, RelayNotFound, RelayOptions, RelayService
+from app.contracts.relays import InvalidRelay, Relay, RelayDirection, RelayNotFound, RelayOptions, RelayService
 from app.contracts.services import Services
 from app.kernel.contract import NotFound
 from app.kernel.http import parse_form

@@ -2,8 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
@@ -14,17 +12,9 @@ from app.contracts.identity import recording_key
 from app.kernel.context import SYSTEM, acting_as
 from tests.support.people import Person
 from tests.web.conftest import HOSTILE, Site, Visit
+from tests.web.looks import barriers
 
 pytestmark = pytest.mark.browser
-
-AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
-CHECK = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
-LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
-    (360, "light"),
-    (360, "dark"),
-    (1440, "light"),
-    (1440, "dark"),
-)
 
 OPEN = ("/login", "/register", "/register?invitation=x", "/reset", "/reset?code=x", "/docs", "/offline", "/design")
 OWN = (
@@ -132,18 +122,7 @@ def test_a_page_has_no_barriers_in_any_look(path: str, site: Site, visit: Visit)
     reply = page.goto(address(path, site))
     assert reply is not None
     assert reply.status == 200
-    page.evaluate(AXE)
-    found = []
-    for width, theme in LOOKS:
-        page.set_viewport_size({"width": width, "height": 900})
-        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert too_wide <= 0, f"{path} is {too_wide} px too wide at {width}"
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # colours do not fade
-        found += [
-            (width, theme, violation["id"], [node["html"][:160] for node in violation["nodes"][:3]])
-            for violation in page.evaluate(CHECK)
-        ]
-    assert not found, found
+    assert barriers(page) == []
 
 
 def test_the_pages_of_errors_have_no_barriers(site: Site, visit: Visit) -> None:
@@ -154,8 +133,7 @@ def test_the_pages_of_errors_have_no_barriers(site: Site, visit: Visit) -> None:
     page = visit(site.listener)
     page.goto("/login?again=1")
     page.set_content(missing.data.decode().replace('href="/', f'href="{site.base_url}/'))
-    page.evaluate(AXE)
-    assert page.evaluate(CHECK) == []
+    assert barriers(page) == []
 
 
 def test_nothing_in_a_page_is_inline(site: Site) -> None:

@@ -15,7 +15,7 @@ from tests.support.people import Person, new_person
 from tests.support.subsonic import PASSWORD, TONES, USER, Odd, Supysonic, running_odd
 from tests.support.waiting import eventually
 from tests.web.conftest import Site, Visit
-from tests.web.test_every_page import AXE, CHECK, LOOKS
+from tests.web.looks import barriers
 
 pytestmark = pytest.mark.browser
 
@@ -44,20 +44,6 @@ def owner(site: Site, supysonic: Supysonic) -> Person:
 def odd() -> Iterator[Odd]:
     with running_odd(Odd(songs=[{"id": "1", "title": "Wind", "artist": "The High Wires", "album": "x"}])) as server:
         yield server
-
-
-def barriers(page: Page) -> list[object]:
-    """Return what axe finds in each look, and whatever is too wide."""
-    page.evaluate(AXE)
-    found: list[object] = []
-    for width, theme in LOOKS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            found.append(f"too wide at {width}")
-        found += [(width, theme, violation["id"], violation["nodes"][0]["html"]) for violation in page.evaluate(CHECK)]
-    page.set_viewport_size({"width": 1280, "height": 900})
-    return found
 
 
 @pytest.mark.parametrize("scripts", [True, False])

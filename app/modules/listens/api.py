@@ -20,14 +20,10 @@ from app.contracts.listens import (
     PopularItem,
     Range,
     Rejection,
-    Relay,
-    RelayCheck,
-    RelayDirection,
-    RelayOptions,
-    RelayService,
     SubmitResult,
     Top,
 )
+from app.contracts.relays import Relay, RelayCheck, RelayDirection, RelayOptions, RelayService
 from app.contracts.services import Services
 from app.contracts.statistics import Entity
 from app.kernel import context

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from app.contracts.listens import NewListen, RelayNotFound, SubmitResult
+from app.contracts.listens import NewListen, SubmitResult
+from app.contracts.relays import RelayNotFound
 from app.modules.listens import outbox, relay_state
 from app.modules.listens.models import RelayRow
 from app.modules.listens.peers import Peer, PeerAway, PeerRefused, PeerUnauthorised, Play, brief, is_same

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.listens import (
+from app.contracts.relays import (
     DeadLetter,
     InvalidRelay,
     Relay,

@@ -5,15 +5,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
-from app.contracts.listens import (
-    NewListen,
-    Relay,
-    RelayCheck,
-    RelayDirection,
-    RelayOptions,
-    RelayService,
-    SubmitResult,
-)
+from app.contracts.listens import NewListen, SubmitResult
+from app.contracts.relays import Relay, RelayCheck, RelayDirection, RelayOptions, RelayService
 from app.contracts.services import Services
 from app.kernel.acts import recorded
 from app.kernel.clock import Clock

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from app.bench.system import Process, Servers, kill, start_worker
 from app.composition import Container
-from app.contracts.listens import NewListen, Relay, RelayOptions
+from app.contracts.listens import NewListen
+from app.contracts.relays import Relay, RelayOptions
 from app.host.valkey import running_valkey
 from app.kernel.binding import loopback
 from app.kernel.context import SYSTEM, acting_as

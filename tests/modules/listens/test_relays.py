@@ -9,14 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from app.contracts.accounts import ListenerErased
-from app.contracts.listens import (
-    InvalidRelay,
-    ListenerListens,
-    NewListen,
-    Relay,
-    RelayNotFound,
-    RelayOptions,
-)
+from app.contracts.listens import ListenerListens, NewListen
+from app.contracts.relays import InvalidRelay, Relay, RelayNotFound, RelayOptions
 from app.kernel import migrations
 from app.kernel.context import SYSTEM, acting_as
 from app.kernel.db import Database
