@@ -17,6 +17,10 @@ from tests.support.stack import ROOT, Stack, fastapi_stack, loopback_stack, spli
 from tests.support.subsonic import MISSING, Supysonic, running_supysonic
 from tests.support.waiting import eventually
 
+# As every part of Segue is started: where cores are shared, threads of BLAS wait for each other ten times longer than
+# they compute. Before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 REAL_DATA = "real data"
 LAST = ("parts", "web")
 

@@ -14,7 +14,7 @@ import psutil
 
 from app.bench import memory
 from app.bench.freshness import train
-from app.bench.load import at_once, load_demo
+from app.bench.load import CONNECTIONS, at_once, load_demo
 from app.bench.report import Result, against, report
 from app.bench.system import (
     Servers,
@@ -30,6 +30,7 @@ from app.bench.system import (
 )
 from app.composition import services_for
 from app.kernel import context
+from app.kernel.rpc import Resilience
 from app.settings import load as load_settings
 from app.topology import GATEWAY, Process, Topology, load, to_toml
 
@@ -66,7 +67,8 @@ def _scaled(servers: Servers, folder: Path, replicas: int) -> Any:
     rest = [module for module in load("monolith").processes[GATEWAY].modules if module != PART]
     urls = [f"unix:{PART}-{number}.sock" for number in range(replicas)]
     topology = Topology(
-        {GATEWAY: Process(modules=rest, url="unix:gateway.sock"), PART: Process(modules=[PART], url=urls)}
+        {GATEWAY: Process(modules=rest, url="unix:gateway.sock"), PART: Process(modules=[PART], url=urls)},
+        {PART: Resilience(concurrency=CONNECTIONS)},  # as many as ask: what is measured is not who is refused
     )
     file = folder / f"replicas-{replicas}.toml"
     file.write_text(to_toml(topology))

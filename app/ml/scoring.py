@@ -36,15 +36,20 @@ class Scorer:
 
     def _linked(self, played: NDArray[np.int64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted sum of the profile's rows."""
-        starts, ends = self.indptr[played], self.indptr[played + 1]
-        lengths = ends - starts
-        if not lengths.sum():
+        links, lengths = self._links(played)
+        if not len(links):
             return np.zeros(self.items)
-        ranges = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
-        parts = self.data[ranges].astype(np.float32, copy=False) * np.repeat(factors, lengths)
-        summed = np.bincount(self.indices[ranges], weights=parts, minlength=self.items)
+        parts = self.data[links].astype(np.float32, copy=False) * np.repeat(factors, lengths)
+        summed = np.bincount(self.indices[links], weights=parts, minlength=self.items)
         found: NDArray[np.float64] = summed.astype(np.float64, copy=False)
         return found
+
+    def _links(self, played: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the rows of these items lie in `indices` and `data`, one after the other, and their lengths."""
+        starts = self.indptr[played]
+        lengths = self.indptr[played + 1] - starts
+        before = np.cumsum(lengths) - lengths
+        return np.repeat(starts - before, lengths) + np.arange(lengths.sum()), lengths
 
     def recommend(
         self, items: ArrayLike, weights: ArrayLike, n: int, *, excluded: ArrayLike = ()
@@ -66,15 +71,16 @@ class Scorer:
         """Return (targets, items): what each item of a profile adds to each target's score; rows sum to the scores."""
         played, wanted = np.asarray(items, dtype=np.int64), np.asarray(targets, dtype=np.int64)
         factors = np.asarray(weights, dtype=np.float64)
-        found = np.zeros((len(wanted), len(played)))
-        order = np.argsort(wanted, kind="stable")
-        ordered = wanted[order]
-        for place, item in enumerate(played):
-            links = slice(self.indptr[item], self.indptr[item + 1])
-            where = np.searchsorted(self.indices[links], ordered)
-            is_linked = where < links.stop - links.start
-            is_linked[is_linked] = self.indices[links][where[is_linked]] == ordered[is_linked]
-            found[order[is_linked], place] = self.data[links][where[is_linked]] * factors[place]
+        distinct, row_of = np.unique(wanted, return_inverse=True)
+        rows = np.full(self.items, -1, dtype=np.int64)
+        rows[distinct] = np.arange(len(distinct))
+        links, lengths = self._links(played)
+        to = rows[self.indices[links]]
+        is_asked = to >= 0
+        place = np.repeat(np.arange(len(played)), lengths)[is_asked]
+        found = np.zeros((len(distinct), len(played)))
+        found[to[is_asked], place] = self.data[links[is_asked]] * factors[place]
+        found = found[row_of]
         if self.factors is not None and len(played):
             found += self.factors.contributions(played, factors, wanted)
         return found

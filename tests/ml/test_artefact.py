@@ -41,7 +41,7 @@ def test_what_was_written_is_what_is_opened(tmp_path: Path) -> None:
     scorer = opened.scorer
     assert (sp.csr_matrix((scorer.data, scorer.indices, scorer.indptr), shape=B.shape) != B).nnz == 0
     assert scorer.popularity.tolist() == popularity.tolist()
-    assert isinstance(scorer.data, np.memmap)
+    assert isinstance(scorer.data.base, np.memmap)
     assert not scorer.data.flags.writeable
 
 
