@@ -182,15 +182,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
 
     All that needs parts in processes of their own is one group, since two sets of them are too much for two cores, and
-    comes last: once started, they run to the end beside whatever else is tried.
+    comes last: once started, they run to the end beside whatever else is tried. Within it those of topology are first,
+    whose systems end with their tests.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: LAST.index(group) if (group := group_of(item)) in LAST else -1)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    group = group_of(item)
+    return LAST.index(group) if group in LAST else -1, group == "parts" and folder_of(item) != "topology"
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
 
 
 def group_of(item: pytest.Item) -> str:
-    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    folder = folder_of(item)
     if folder == "topology" or item.get_closest_marker("split"):
         return "parts"
     return folder if folder == "web" else str(item.path)

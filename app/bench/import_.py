@@ -19,6 +19,7 @@ from app.contracts.imports import ENDED
 from app.contracts.listens import NewListen
 from app.kernel import context
 from app.kernel.db import Database, module_url
+from app.modules.listens import rollups
 from app.modules.listens.validation import row_of
 
 COUNT = 1_000_000
@@ -29,7 +30,13 @@ CHUNK_BYTES = 4_000_000
 PATIENCE_S = 1800.0
 NAMES = ("listener_id", "listened_at", "recording_key", "artist_key", "release_key", "artist", "title", "release")
 COLUMNS = ", ".join((*NAMES, "duration_ms", "client", "extra", "import_id"))
-FOLLOWERS = ("catalog", "recommendations")
+# modules with the cursors of their followers of listens: names, roll-ups, profiles, sessions
+FOLLOWERS = (
+    ("catalog", "listens"),
+    ("listens", rollups.NAME),
+    ("recommendations", "listens"),
+    ("recommendations", "latest plays"),
+)
 
 
 def run(count: int = COUNT) -> dict[str, Any]:
@@ -119,15 +126,17 @@ def _import(system: System, listener: UUID, file: Path) -> tuple[float, float]:
     listens.start_import(listener, found.import_id)
     _wait(lambda: listens.get_import(listener, found.import_id).state in ENDED)
     stored = time.perf_counter() - started
-    _wait(lambda: all(_has_followed(system, module) for module in FOLLOWERS))
+    _wait(lambda: all(_has_followed(system, *each) for each in FOLLOWERS))
     return stored, time.perf_counter() - started
 
 
-def _has_followed(system: System, module: str) -> bool:
+def _has_followed(system: System, module: str, follower: str) -> bool:
     database = Database(module_url(system.settings, module), pool_size=1)
     try:
         with database.begin() as session:
-            cursor = session.execute(text("select cursor from feed_cursor where name = 'listens'")).scalar()
+            cursor = session.execute(
+                text("select cursor from feed_cursor where name = :name"), {"name": follower}
+            ).scalar()
     finally:
         database.dispose()
     return cursor is not None and not system.services.listens.feed(cursor, 1).events

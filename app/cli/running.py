@@ -47,7 +47,7 @@ def status(json_: bool) -> None:
     loaded = settings()
     topology = load_topology(loaded.topology)
     processes = {p["name"]: p for p in recorded_processes(loaded.data_dir)}
-    parts = [_server_part(p) for p in processes.values() if p["name"] not in topology.processes]
+    parts = [_started_part(p, topology) for p in processes.values() if p["name"] not in topology.processes]
     parts += [_process_part(loaded, topology, name, processes.get(name)) for name in topology.processes]
     parts += _module_parts(loaded, topology, {p["name"]: p for p in parts})
     rows = [[p["name"], p["kind"], p["state"], p["where"], str(p["pid"] or "-"), str(p["since"] or "-")] for p in parts]
@@ -60,10 +60,12 @@ def status(json_: bool) -> None:
     )
 
 
-def _server_part(process: dict[str, Any]) -> dict[str, Any]:
+def _started_part(process: dict[str, Any], topology: Topology) -> dict[str, Any]:
+    is_replica = process["name"].rpartition("-")[0] in topology.processes  # recommendations-2, …
+    is_server = process["name"] in {"postgres", "valkey"}
     return {
         "name": process["name"],
-        "kind": "server" if process["name"] in {"postgres", "valkey"} else "worker",
+        "kind": "server" if is_server else "process" if is_replica else "worker",
         "state": "up" if process["pid"] else "down",
         "where": "here",
         "pid": process["pid"],
