@@ -16,6 +16,7 @@ BENCHES = (
     "train",
     "freshness",
     "pages",
+    "snapshots",
     "topologies",
     "scale",
     "bulkheads",

@@ -98,8 +98,8 @@ class RecommendationsService:
         choice = self.models.choose(kind, listener_id)
         stamp = stamps.read(self.database, listener_id)
         first = choice.serving[0].artefact.sha256 if choice.serving else None
-        asked = (listener_id, kind, limit, include_known, first)
-        kept = self.answers.get(asked, stamp) if choice.shadow is None else None
+        asked = (listener_id, kind, limit, include_known)
+        kept = self.answers.get(asked, stamp, first) if choice.shadow is None else None
         if kept is not None:
             return gauges.answered(kind, kept)
         with self.database.begin() as session:
@@ -115,7 +115,7 @@ class RecommendationsService:
                 answer = Recommendations(found, serving.artefact.sha256, degraded=False)
                 if not silent:
                     # under the stamps read first: what changed meanwhile makes the next answer anew
-                    self.answers.keep(asked, stamp, answer)
+                    self.answers.keep(asked, stamp, answer, first)
                 return gauges.answered(kind, answer)
             silent.append(serving)
         return gauges.answered(kind, self._popular(listener_id, profile, kind, limit, include_known=include_known))
@@ -204,8 +204,8 @@ class RecommendationsService:
         chosen = {kind: self.models.choose(kind, listener_id) for kind in KINDS}
         first = {kind: choice.serving[0].artefact.sha256 for kind, choice in chosen.items() if choice.serving}
         stamp = stamps.read(self.database, listener_id)
-        asked = (listener_id, steering, size, self.clock().date(), *first.items())
-        kept = None if any(choice.shadow for choice in chosen.values()) else self.kept_shelves.get(asked, stamp)
+        asked, by = (listener_id, steering, size, self.clock().date()), tuple(first.items())
+        kept = None if any(choice.shadow for choice in chosen.values()) else self.kept_shelves.get(asked, stamp, by)
         if kept is not None:
             return kept
         of, filled = self._filled(listener_id, steering, size)
@@ -217,7 +217,7 @@ class RecommendationsService:
         is_degraded = any(kind not in of.folded for kind in KINDS)
         made = Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
         if models == first:
-            self.kept_shelves.keep(asked, stamp, made)
+            self.kept_shelves.keep(asked, stamp, made, by)
         return made
 
     def _filled(self, listener_id: UUID, steering: Steering, size: int) -> tuple[Listener, list[Shelf]]:
