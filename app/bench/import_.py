@@ -126,8 +126,13 @@ def _import(system: System, listener: UUID, file: Path) -> tuple[float, float]:
     listens.start_import(listener, found.import_id)
     _wait(lambda: listens.get_import(listener, found.import_id).state in ENDED)
     stored = time.perf_counter() - started
-    _wait(lambda: all(_has_followed(system, *each) for each in FOLLOWERS))
+    _wait(lambda: has_followed(system))
     return stored, time.perf_counter() - started
+
+
+def has_followed(system: System) -> bool:
+    """Say whether all who follow the listens have seen the last one."""
+    return all(_has_followed(system, *each) for each in FOLLOWERS)
 
 
 def _has_followed(system: System, module: str, follower: str) -> bool:

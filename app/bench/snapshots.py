@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from app.bench.import_ import PATIENCE_S, has_followed
 from app.bench.load import Client, at_once, paced, sign_in
 from app.bench.report import Result, against, median_ms, percentile_ms, report
-from app.bench.system import ROOT, System, running_servers, running_system, temporary_folder
+from app.bench.system import ROOT, System, running_servers, running_system, temporary_folder, wait_until
 from app.bench.topologies import submit
 from app.contracts.listens import ListenerListens, NewListen
 from app.host.serving import yielding
@@ -41,6 +42,8 @@ def run() -> dict[str, Any]:
         running_system(servers, folder / "monolith", "monolith") as system,
     ):
         _fill(system, ALL)
+        with context.acting_as(context.SYSTEM):
+            wait_until(lambda: has_followed(system), within_s=PATIENCE_S)
         client = sign_in(system, "submitter")
         capacity, _ = at_once(lambda _number: submit(client), 400)
         still, failed = _submitting(client, capacity / 2)

@@ -8,11 +8,12 @@ import msgspec
 import urllib3
 from msgspec import structs
 
-from app.cli.shared import SegueError, answer, as_json, settings, table
+from app.cli.shared import SegueError, answer, as_json, modules, settings, table
 from app.composition import as_process, identity_of
 from app.host.places import HostError
 from app.host.serving import bind_of, certificates_for, serving_command
 from app.kernel import canary as canaries
+from app.kernel.acts import recorded
 from app.kernel.canary import Canary
 from app.kernel.transport import pool_for
 from app.settings import MODULE_NAMES, Settings
@@ -74,7 +75,9 @@ def start(module: str, url: str, share: float) -> None:
     loaded = settings()
     process = _process_of(load_topology(loaded.topology), module)
     version = _version_at(loaded, url, process)
-    canaries.write(loaded.data_dir, {**canaries.read(loaded.data_dir), module: Canary(url, share)})
+    before = canaries.read(loaded.data_dir)
+    with modules() as services, recorded(services.accounts.record_act, "canary.start", module, url=url, share=share):
+        canaries.write(loaded.data_dir, {**before, module: Canary(url, share)})
     click.echo(f"{module} {version} at {url} answers {share:.0%} of the listeners")
 
 
@@ -86,7 +89,8 @@ def end(module: str) -> None:
     found = canaries.read(loaded.data_dir)
     if module not in found:
         raise SegueError(f"{module} has no canary")
-    canaries.write(loaded.data_dir, {name: each for name, each in found.items() if name != module})
+    with modules() as services, recorded(services.accounts.record_act, "canary.end", module, url=found[module].url):
+        canaries.write(loaded.data_dir, {name: each for name, each in found.items() if name != module})
     click.echo(f"{module} has no canary any more; the process at {found[module].url} can be stopped")
 
 

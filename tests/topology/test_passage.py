@@ -1,5 +1,6 @@
 """A running system is divided and put together again while people use it."""
 
+import json
 import os
 import signal
 import time
@@ -51,6 +52,8 @@ def test_a_module_and_its_data_leave_the_monolith_and_come_back(whole: Whole, to
         out = whole.done("topology", "move", module, "--to", "split", "--database", elsewhere(whole, f"own_{module}"))
         assert f"{module} runs in {module} now" in out
         assert whole.done("restart", module)
+        acts = [(each["act"], each["subject"]) for each in json.loads(whole.done("audit", "--json"))["entries"]]
+        assert acts[:2] == [("topology.restart", module), ("topology.move", module)]
         count = len(people.acknowledged)
         eventually(lambda: len(people.acknowledged) > count + 3, within_s=60)
         back = whole.done("topology", "move", module, "--to", "monolith", "--database", "main")

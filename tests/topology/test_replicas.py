@@ -130,5 +130,7 @@ def test_a_canary_answers_its_listeners_and_is_taken_back_when_it_dies(replicate
         assert "calls failed" in found["taken_back"]
         assert manage(replicated, "canary", "end", "recommendations").returncode == 0
         assert manage(replicated, "canary", "end", "recommendations").returncode == 1
+        acts = [(each["act"], each["subject"]) for each in manage_json(replicated, "audit")["entries"]]
+        assert acts[:2] == [("canary.end", "recommendations"), ("canary.start", "recommendations")]
     finally:
         kill(canary)
