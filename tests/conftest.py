@@ -20,6 +20,8 @@ from tests.support.waiting import eventually
 # As every part of Segue is started: where cores are shared, threads of BLAS wait for each other ten times longer than
 # they compute. Before numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Hundreds of processes are started from here; where nothing compiled is kept, each compiles all of Segue anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 REAL_DATA = "real data"
 LAST = ("parts", "web")
