@@ -131,6 +131,9 @@ def test_a_canary_answers_its_listeners_and_is_taken_back_when_it_dies(replicate
         assert manage(replicated, "canary", "end", "recommendations").returncode == 0
         assert manage(replicated, "canary", "end", "recommendations").returncode == 1
         acts = [(each["act"], each["subject"]) for each in manage_json(replicated, "audit")["entries"]]
-        assert acts[:2] == [("canary.end", "recommendations"), ("canary.start", "recommendations")]
+        assert [act for act in acts if act[0].startswith("canary.")] == [
+            ("canary.end", "recommendations"),
+            ("canary.start", "recommendations"),
+        ]
     finally:
         kill(canary)
