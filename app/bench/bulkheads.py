@@ -4,13 +4,12 @@ The same load each time: submissions at a steady rate, and people who ask for re
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import urllib3
 
-from app.bench.load import Client, paced, sign_in
+from app.bench.load import Client, beside, paced, sign_in
 from app.bench.report import Result, against, percentile_ms, report
 from app.bench.system import (
     System,
@@ -48,34 +47,20 @@ def run() -> dict[str, Any]:
 
 
 def _p99(client: Client) -> tuple[float, int]:
-    with _asking(client):
+    with beside(partial(_ask, client), ASKERS):
         samples, failed = paced(lambda: submit(client), RATE, SECONDS)
     return percentile_ms(samples, 99), failed
 
 
-@contextmanager
-def _asking(client: Client) -> Iterator[None]:
-    """Ask for recommendations all the time, on connections of their own."""
-    ending = threading.Event()
-
-    def ask() -> None:
-        pool = urllib3.connection_from_url(f"http://{client.pool.host}:{client.pool.port}", maxsize=1)
-        own = Client(pool, client.token)
-        while not ending.wait(0.1):
-            try:
-                own.send("GET", "/api/v1/recommendations?n=5")
-            except (RuntimeError, urllib3.exceptions.HTTPError):
-                continue  # that they fail is the point
-
-    threads = [threading.Thread(target=ask) for _ in range(ASKERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        for thread in threads:
-            thread.join()
+def _ask(client: Client, ending: threading.Event) -> None:
+    """Ask for recommendations all the time, on a connection of one's own."""
+    pool = urllib3.connection_from_url(f"http://{client.pool.host}:{client.pool.port}", maxsize=1)
+    own = Client(pool, client.token)
+    while not ending.wait(0.1):
+        try:
+            own.send("GET", "/api/v1/recommendations?n=5")
+        except (RuntimeError, urllib3.exceptions.HTTPError):
+            continue  # that they fail is the point
 
 
 def _start_spoiled(system: System, how: str) -> None:

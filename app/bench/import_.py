@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.bench.report import against, report
-from app.bench.system import System, kill, running_servers, running_system, start_worker, temporary_folder
+from app.bench.system import System, kill, running_servers, running_system, start_worker, temporary_folder, wait_until
 from app.contracts.imports import ENDED
 from app.contracts.listens import NewListen
 from app.kernel import context
@@ -121,12 +121,12 @@ def _import(system: System, listener: UUID, file: Path) -> tuple[float, float]:
     found = listens.begin_import(listener, file.name, len(data))
     for offset in range(0, len(data), CHUNK_BYTES):
         listens.add_import_data(listener, found.import_id, offset, data[offset : offset + CHUNK_BYTES])
-    _wait(lambda: listens.get_import(listener, found.import_id).state == "ready")
+    wait_until(lambda: listens.get_import(listener, found.import_id).state == "ready", within_s=PATIENCE_S)
     started = time.perf_counter()
     listens.start_import(listener, found.import_id)
-    _wait(lambda: listens.get_import(listener, found.import_id).state in ENDED)
+    wait_until(lambda: listens.get_import(listener, found.import_id).state in ENDED, within_s=PATIENCE_S)
     stored = time.perf_counter() - started
-    _wait(lambda: has_followed(system))
+    wait_until(lambda: has_followed(system), within_s=PATIENCE_S)
     return stored, time.perf_counter() - started
 
 
@@ -145,11 +145,3 @@ def _has_followed(system: System, module: str, follower: str) -> bool:
     finally:
         database.dispose()
     return cursor is not None and not system.services.listens.feed(cursor, 1).events
-
-
-def _wait(is_there: Any) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not is_there():
-        if time.monotonic() > until:
-            raise RuntimeError("the import did not end in time")
-        time.sleep(0.05)

@@ -3,8 +3,9 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,3 +110,18 @@ def paced(call: Callable[[], object], rate: float, seconds: float) -> tuple[list
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         list(threads.map(timed, range(int(rate * seconds))))
     return samples, failures
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None], threads: int = 1) -> Iterator[None]:
+    """Let threads work until what is done meanwhile has ended; the event tells them, and they are waited for."""
+    ending = threading.Event()
+    running = [threading.Thread(target=work, args=(ending,)) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        for thread in running:
+            thread.join()

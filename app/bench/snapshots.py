@@ -9,28 +9,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 import numpy as np
 
 from app.bench.import_ import PATIENCE_S, has_followed
-from app.bench.load import Client, at_once, paced, sign_in
+from app.bench.load import Client, at_once, beside, paced, sign_in
 from app.bench.report import Result, against, median_ms, percentile_ms, report
 from app.bench.system import ROOT, System, running_servers, running_system, temporary_folder, wait_until
 from app.bench.topologies import submit
 from app.contracts.listens import ListenerListens, NewListen
-from app.host.serving import yielding
+from app.host.serving import WORKER_NICE, yielding
 from app.kernel import context
 
 ALL = int(os.environ.get("SEGUE_BENCH_LISTENS", "10000000"))
 PER_LISTENER, LOADED_AT_ONCE = 5_000, 4
 ARTISTS, TITLES = 2_000, 20
 FIRST, EVERY_S = 1_500_000_000, 240
-SECONDS, NICE, LEAST_MB = 60.0, 5, 500.0
+SECONDS, MOST_MB = 60.0, 500.0
 SEED = 5
 
 
@@ -48,20 +45,20 @@ def run() -> dict[str, Any]:
         capacity, _ = at_once(lambda _number: submit(client), 400)
         still, failed = _submitting(client, capacity / 2)
         snapshots = Snapshots(system)
-        with snapshots.under_way():
-            beside, failed_beside = _submitting(client, capacity / 2)
+        with beside(snapshots.repeat):
+            together, failed_together = _submitting(client, capacity / 2)
     return report(
         "snapshots",
         [
             Result("listens", float(ALL), "listens"),
             Result("submissions a second", round(capacity / 2, 1), "1/s"),
-            Result("submissions that failed", float(failed + failed_beside), "submissions"),
-            against("a snapshot of everything, peak memory", snapshots.peak_mb[0], "MB", LEAST_MB),
+            Result("submissions that failed", float(failed + failed_together), "submissions"),
+            against("a snapshot of everything, peak memory", snapshots.peak_mb[0], "MB", MOST_MB),
             Result("a snapshot of everything", round(snapshots.seconds[0], 1), "s"),
             Result("snapshots of what is new", float(len(snapshots.seconds) - 1), "snapshots"),
             Result("the slowest of them", round(max(snapshots.seconds[1:], default=0.0), 1), "s"),
-            against("a submission beside them, median", median_ms(beside), "ms", median_ms(still)),
-            against("a submission beside them, p99", percentile_ms(beside, 99), "ms", percentile_ms(still, 99)),
+            against("a submission beside them, median", median_ms(together), "ms", median_ms(still)),
+            against("a submission beside them, p99", percentile_ms(together, 99), "ms", percentile_ms(still, 99)),
         ],
     )
 
@@ -74,22 +71,10 @@ class Snapshots:
         self.seconds: list[float] = []
         self.peak_mb: list[float] = []
 
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Take them until what is done meanwhile has ended; the one under way then is waited for."""
-        ending = threading.Event()
-        thread = threading.Thread(target=self._repeat, args=(ending,))
-        thread.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            thread.join()
-
-    def _repeat(self, ending: threading.Event) -> None:
+    def repeat(self, ending: threading.Event) -> None:
         while not ending.is_set():
             started = time.perf_counter()
-            command = yielding(NICE, [sys.executable, "manage.py", "snapshots", "create", "--json"])
+            command = yielding(WORKER_NICE, [sys.executable, "manage.py", "snapshots", "create", "--json"])
             process = subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, **self.system.environment}, stdout=subprocess.DEVNULL
             )
@@ -108,18 +93,13 @@ def _submitting(client: Client, rate: float) -> tuple[list[float], int]:
 def _fill(system: System, total: int) -> None:
     """Store listens through the contract, events and all: snapshots are made from the log."""
     chance = np.random.default_rng(SEED)
-    numbers = count(1)
     with context.acting_as(context.SYSTEM):
         for start in range(0, total, PER_LISTENER * LOADED_AT_ONCE):
-            sizes = [
-                min(PER_LISTENER, total - start - n * PER_LISTENER)
-                for n in range(LOADED_AT_ONCE)
-                if total > start + n * PER_LISTENER
-            ]
-            people = system.services.accounts.ensure_listeners([f"filler-{next(numbers)}" for _ in sizes])
+            starts = range(start, min(start + PER_LISTENER * LOADED_AT_ONCE, total), PER_LISTENER)
+            people = system.services.accounts.ensure_listeners([f"filler-{at}" for at in starts])
             batches = [
-                ListenerListens(one.listener_id, _history(chance, size))
-                for one, size in zip(people, sizes, strict=True)
+                ListenerListens(one.listener_id, _history(chance, min(PER_LISTENER, total - at)))
+                for one, at in zip(people, starts, strict=True)
             ]
             system.services.listens.load(batches, "bench")
 

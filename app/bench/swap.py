@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from app.bench.freshness import recommend, train
-from app.bench.load import at_once, load_demo, paced, sign_in
+from app.bench.load import at_once, beside, load_demo, paced, sign_in
 from app.bench.report import Result, against, median_ms, percentile_ms, report
 from app.bench.system import System, running_servers, running_system, temporary_folder, wait_until
 from app.kernel import context
@@ -33,18 +31,7 @@ class Swaps:
         self.count = 0
         self.arrivals: list[float] = []
 
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        ending = threading.Event()
-        thread = threading.Thread(target=self._repeat, args=(ending,))
-        thread.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            thread.join()
-
-    def _repeat(self, ending: threading.Event) -> None:
+    def repeat(self, ending: threading.Event) -> None:
         while not ending.wait(SWAP_EVERY_S):
             self.once()
 
@@ -80,7 +67,7 @@ def run() -> dict[str, Any]:
         errors = {"still": 0, "swapping": 0}
         for _ in range(ROUNDS):
             for name in samples:
-                with swaps.under_way() if name == "swapping" else context.acting_as(context.SYSTEM):
+                with beside(swaps.repeat) if name == "swapping" else context.acting_as(context.SYSTEM):
                     took, failed = paced(lambda: _answered(recommend(client)), capacity / 2, ROUND_S)
                 samples[name] += took
                 errors[name] += failed

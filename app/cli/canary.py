@@ -1,26 +1,21 @@
 """`manage.py canary …`: another version of one service for a share of the listeners."""
 
 import os
-from pathlib import Path
 
 import click
-import msgspec
-import urllib3
 from msgspec import structs
 
-from app.cli.shared import SegueError, answer, as_json, modules, settings, table
-from app.composition import as_process, identity_of
+from app.cli.programs import metrics_folder
+from app.cli.running import ask
+from app.cli.shared import SegueError, answer, as_json, note_act, settings, table
 from app.host.places import HostError
-from app.host.serving import bind_of, certificates_for, serving_command
+from app.host.serving import ROOT, bind_of, certificates_for, serving_command
 from app.kernel import canary as canaries
-from app.kernel.acts import recorded
 from app.kernel.canary import Canary
-from app.kernel.transport import pool_for
-from app.settings import MODULE_NAMES, Settings
+from app.settings import MODULE_NAMES
 from app.topology import GATEWAY, Topology
 from app.topology import load as load_topology
 
-ROOT = Path(__file__).resolve().parents[2]
 module_argument = click.argument("module", type=click.Choice(MODULE_NAMES))
 url_option = click.option("--url", required=True, help="unix:NAME.sock, http://HOST:PORT or https://HOST:PORT.")
 
@@ -57,7 +52,7 @@ def serve(module: str, url: str, workers: int) -> None:
     os.chdir(ROOT)
     os.environ |= {
         "SEGUE_DATA_DIR": str(loaded.data_dir),
-        "PROMETHEUS_MULTIPROC_DIR": str(loaded.data_dir / "run" / f"metrics-{process}-canary"),
+        **metrics_folder(loaded, f"{process}-canary"),
         "OPENBLAS_NUM_THREADS": "1",
     }
     os.execvp(command[0], command)  # noqa: S606
@@ -74,10 +69,11 @@ def start(module: str, url: str, share: float) -> None:
     """
     loaded = settings()
     process = _process_of(load_topology(loaded.topology), module)
-    version = _version_at(loaded, url, process)
-    before = canaries.read(loaded.data_dir)
-    with modules() as services, recorded(services.accounts.record_act, "canary.start", module, url=url, share=share):
-        canaries.write(loaded.data_dir, {**before, module: Canary(url, share)})
+    is_ready, version = ask(url, loaded, process, within_s=5.0)
+    if not is_ready:
+        raise SegueError(f"nothing at {url} is ready to answer for {process}; see manage.py canary serve")
+    note_act("canary.start", module, url=url, share=share)
+    canaries.write(loaded.data_dir, {**canaries.read(loaded.data_dir), module: Canary(url, share)})
     click.echo(f"{module} {version} at {url} answers {share:.0%} of the listeners")
 
 
@@ -89,8 +85,8 @@ def end(module: str) -> None:
     found = canaries.read(loaded.data_dir)
     if module not in found:
         raise SegueError(f"{module} has no canary")
-    with modules() as services, recorded(services.accounts.record_act, "canary.end", module, url=found[module].url):
-        canaries.write(loaded.data_dir, {name: each for name, each in found.items() if name != module})
+    note_act("canary.end", module, url=found[module].url)
+    canaries.write(loaded.data_dir, {name: each for name, each in found.items() if name != module})
     click.echo(f"{module} has no canary any more; the process at {found[module].url} can be stopped")
 
 
@@ -113,17 +109,6 @@ def _process_of(topology: Topology, module: str) -> str:
     if process == GATEWAY:
         raise SegueError(f"{module} is called inside the gateway; give it a process of its own: topology move {module}")
     return process
-
-
-def _version_at(loaded: Settings, url: str, process: str) -> str:
-    try:
-        pool = pool_for(url, loaded.socket_dir, identity_of(as_process(loaded, "cli")), process)
-        reply = pool.request("GET", "/readyz?self", timeout=5.0, retries=False)
-        if reply.status == 200:
-            return str(msgspec.json.decode(reply.data).get("version", ""))
-    except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError):
-        pass
-    raise SegueError(f"nothing at {url} is ready to answer for {process}; see manage.py canary serve")
 
 
 COMMANDS = (canary,)

@@ -2,19 +2,16 @@
 
 import os
 import sys
-from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
 from app.host.processes import Program
-from app.host.serving import bind_of, certificates_for, serving_command, yielding
+from app.host.serving import ROOT, WORKER_NICE, bind_of, certificates_for, serving_command, yielding
 from app.host.up import Environment
 from app.settings import Settings
 from app.topology import GATEWAY, Topology
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKER = "worker"
-WORKER_NICE = 5  # it computes for minutes; with 10 it hardly starts on a machine that others keep busy
 
 
 def programs(settings: Settings, topology: Topology, environment: Environment, workers: int | None) -> list[Program]:
@@ -38,7 +35,7 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
         Program(
             WORKER,
             yielding(WORKER_NICE, command),
-            environment={**shared, **_metrics(settings, WORKER)},
+            environment={**shared, **metrics_folder(settings, WORKER)},
             directory=ROOT,
             stop_wait_s=8,
         ),
@@ -87,7 +84,7 @@ def _web_program(
             certificates=certificates_for(served.urls, settings.data_dir),
             nice=served.nice,
         ),
-        environment={**shared, **_metrics(settings, name)},
+        environment={**shared, **metrics_folder(settings, name)},
         directory=ROOT,
         ready_at=ready_at,
         binds=tuple(binds) if is_held else (),
@@ -95,5 +92,6 @@ def _web_program(
     )
 
 
-def _metrics(settings: Settings, name: str) -> Environment:
+def metrics_folder(settings: Settings, name: str) -> Environment:
+    """Say where a program keeps its figures."""
     return {"PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir / "run" / f"metrics-{name}")}

@@ -80,7 +80,7 @@ def _process_part(loaded: Settings, topology: Topology, name: str, process: dict
         if name != GATEWAY and topology.processes[name].urls
         else f"http://{loaded.bind}"
     )
-    is_up, version = _ask(url, loaded, name)
+    is_up, version = ask(url, loaded, name)
     return {
         "name": name,
         "kind": "process",
@@ -92,10 +92,11 @@ def _process_part(loaded: Settings, topology: Topology, name: str, process: dict
     }
 
 
-def _ask(url: str, loaded: Settings, name: str) -> tuple[bool, str | None]:
+def ask(url: str, loaded: Settings, name: str, *, within_s: float = 2.0) -> tuple[bool, str | None]:
+    """Return whether the process of this name is ready at an address, and its version."""
     try:
         pool = pool_for(url, loaded.socket_dir, identity_of(as_process(loaded, "cli")), name)
-        reply = pool.request("GET", "/readyz?self", timeout=2.0, retries=False)
+        reply = pool.request("GET", "/readyz?self", timeout=within_s, retries=False)
         return reply.status == 200, msgspec.json.decode(reply.data).get("version")
     except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError):
         return False, None

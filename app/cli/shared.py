@@ -12,6 +12,7 @@ import msgspec
 
 from app.composition import Container, services_for
 from app.kernel import context
+from app.kernel.contract import DomainError
 from app.settings import Settings
 from app.settings import load as load_settings
 from app.topology import load as load_topology
@@ -56,6 +57,19 @@ def modules() -> Iterator[Container]:
     actor = replace(context.SYSTEM, name=f"command line ({getpass.getuser()})")
     with context.use(context.Context(actor, trace_id=trace_id, span_id=span_id)):
         yield services_for(settings, load_topology(settings.topology), "cli")
+
+
+def note_act(act: str, subject: str, **details: object) -> None:
+    """Write an act upon the processes themselves into the audit trail.
+
+    Where that can't be it is done all the same: it may be what brings back `accounts`.
+    """
+    said = {name: value for name, value in details.items() if value}
+    try:
+        with modules() as services:
+            services.accounts.record_act(act, subject, said or None)
+    except DomainError as error:
+        click.echo(f"  not in the audit trail: {error.message}", err=True)
 
 
 def settings() -> Settings:

@@ -6,10 +6,9 @@ from pathlib import Path
 import click
 
 from app.cli.proxies import FIRST_PORT, PROXIES
-from app.cli.shared import SegueError, answer, as_json, modules, settings, table
+from app.cli.shared import SegueError, answer, as_json, note_act, settings, table
 from app.host import mailbox
 from app.host.places import HostError
-from app.kernel.contract import DomainError
 from app.settings import MODULE_NAMES
 from app.topology import load as load_topology
 
@@ -56,7 +55,7 @@ def proxy(kind: str, file: str | None, host: str, first_port: int) -> None:
 def apply(file: str) -> None:
     """Take a topology on while everything runs: rolling, no request is refused."""
     load_topology(file)
-    _record("topology.apply", file)
+    note_act("topology.apply", file)
     _ask({"do": "apply", "topology": _place(file)})
 
 
@@ -71,7 +70,7 @@ def move(module: str, to: str, database: str) -> None:
     if to:
         load_topology(to)
     # of an address only that there is one: it may hold a password
-    _record("topology.move", module, to=to, database="main" if database == "main" else bool(database))
+    note_act("topology.move", module, to=to, database="main" if database == "main" else bool(database))
     _ask({"do": "move", "module": module, "to": _place(to), "database": database})
 
 
@@ -79,20 +78,8 @@ def move(module: str, to: str, database: str) -> None:
 @click.argument("part")
 def restart(part: str) -> None:
     """Replace the processes of a module (or a process by its name), one after the other, while they serve."""
-    _record("topology.restart", part)
+    note_act("topology.restart", part)
     _ask({"do": "restart", "part": part})
-
-
-def _record(act: str, subject: str, **details: object) -> None:
-    """Write an act into the audit trail. Where that can't be it is done all the same: it may be what brings back
-    `accounts`.
-    """
-    said = {name: value for name, value in details.items() if value}
-    try:
-        with modules() as services:
-            services.accounts.record_act(act, subject, said or None)
-    except DomainError as error:
-        click.echo(f"  not in the audit trail: {error.message}", err=True)
 
 
 def _place(file: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.host.places import HostError
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER_NICE = 5  # it computes for minutes; with 10 it hardly starts on a machine that others keep busy
 
 
 def serving_command(
