@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ class Canary(msgspec.Struct, frozen=True):
 
 
 Canaries = dict[str, Canary]
+NONE = Canary("", 0.0)
 
 
 def read(data_dir: Path) -> Canaries:
@@ -56,7 +58,7 @@ def write(data_dir: Path, canaries: Canaries) -> None:
     """Write them down; processes on this folder go by it from their next call on."""
     file = data_dir / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(f".{threading.get_ident()}.unfinished")
+    unfinished = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.unfinished")
     unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(canaries)))
     unfinished.replace(file)
 
@@ -109,16 +111,16 @@ class Canaried:
         self._pool_at = pool_at
         self._file = WatchedFile(data_dir / FILE, _parsed)
         self._lock = threading.Lock()
-        self._asked = Canary("", 0.0)
+        self._asked = NONE
         self._instance: Instance | None = None
         self._comparison = Comparison()
 
     def instance(self) -> Instance | None:
         """Return where the person who acts now is to be answered, if that is the canary."""
-        found = (self._file.read() or {}).get(self.module)
+        found = (self._file.read() or {}).get(self.module, NONE)
         if found != self._asked:
             with self._lock:
-                self._begin(found or Canary("", 0.0))
+                self._begin(found)
         if self._instance is None or not is_of_share(self.module, context.actor(), self._asked.share):
             return None
         return self._instance if self._instance.is_healthy else None

@@ -17,6 +17,7 @@ class _Answer(NamedTuple, Generic[T]):
     by: Hashable
     at: float
     answer: T
+    remade_at: float = -MAKING_S  # when somebody began to make it anew
 
 
 class Kept(Generic[T]):
@@ -29,7 +30,6 @@ class Kept(Generic[T]):
     def __init__(self, most: int) -> None:
         self.most = most
         self._kept: OrderedDict[Hashable, _Answer[T]] = OrderedDict()
-        self._making: dict[Hashable, float] = {}
         self._lock = Lock()
 
     def get(self, asked: Hashable, stamps: Hashable, by: Hashable = None) -> T | None:
@@ -39,8 +39,8 @@ class Kept(Generic[T]):
             found = self._kept.get(asked)
             if found is None or found.stamps != stamps or now - found.at > KEPT_S:
                 return None
-            if found.by != by and now - self._making.get(asked, -MAKING_S) >= MAKING_S:
-                self._making[asked] = now
+            if found.by != by and now - found.remade_at >= MAKING_S:
+                self._kept[asked] = found._replace(remade_at=now)
                 return None
             return found.answer
 
@@ -48,8 +48,6 @@ class Kept(Generic[T]):
         now = monotonic()
         with self._lock:
             self._kept.pop(asked, None)
-            self._making.pop(asked, None)
             self._kept[asked] = _Answer(stamps, by, now, answer)
             while self._kept and (len(self._kept) > self.most or now - next(iter(self._kept.values())).at > KEPT_S):
-                gone, _ = self._kept.popitem(last=False)
-                self._making.pop(gone, None)
+                self._kept.popitem(last=False)

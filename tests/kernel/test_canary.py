@@ -59,8 +59,9 @@ def test_a_share_of_the_listeners_is_drawn_and_stays() -> None:
 
 def test_only_who_is_of_the_share_is_answered_by_it(echo: Any, tmp_path: Path, other_version: FaultProxy) -> None:
     begin(tmp_path, other_version, 0.5)
-    [one] = [p for n in range(1, 20) if is_of_share("echo", p := person(n), 0.5)][:1]
-    [other] = [p for n in range(1, 20) if not is_of_share("echo", p := person(n), 0.5)][:1]
+    people = [person(number) for number in range(1, 20)]
+    one = next(each for each in people if is_of_share("echo", each, 0.5))
+    other = next(each for each in people if not is_of_share("echo", each, 0.5))
     for actor, connections in ((other, 0), (context.ANONYMOUS, 0), (one, 1)):
         with context.acting_as(actor):
             assert echo.get_thing(3).number == 3
