@@ -5,12 +5,9 @@ thread. FILE is an SVG that follows the reader's theme; the figures are printed 
 """
 
 import math
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
-
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy
 
 from app.ml.evaluate import MODELS, evaluate
 
