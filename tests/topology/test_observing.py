@@ -29,7 +29,13 @@ def observed(servers: Servers, folder: Path) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def admin(observed: System) -> Person:
-    return new_person(observed.services, is_admin=True)
+    """Return somebody who has played enough to train on."""
+    person = new_person(observed.services, is_admin=True)
+    listens = ",".join(
+        f'{{"listened_at":{1_700_000_000 + 300 * n},"artist":"Artist {n % 4}","title":"Song {n}"}}' for n in range(40)
+    )
+    assert send(observed, person, "POST", "/api/v1/listens", f'{{"listens":[{listens}]}}')[0] == 200
+    return person
 
 
 def send(system: System, person: Person, method: str, path: str, body: str = "") -> tuple[int, str]:
@@ -46,10 +52,6 @@ def lines_of(system: System, trace: str) -> list[dict[str, object]]:
 
 
 def test_one_trace_leads_from_the_request_to_the_task(observed: System, admin: Person) -> None:
-    listens = ",".join(
-        f'{{"listened_at":{1_700_000_000 + 300 * n},"artist":"Artist {n % 4}","title":"Song {n}"}}' for n in range(40)
-    )
-    assert send(observed, admin, "POST", "/api/v1/listens", f'{{"listens":[{listens}]}}')[0] == 200
     status, trace = send(observed, admin, "POST", "/api/v1/admin/runs", '{"kind":"artists"}')
     assert status in {200, 201, 202}
     log = observed.settings.data_dir / "worker.log"
@@ -90,20 +92,21 @@ def test_planted_faults_fire_their_alerts(observed: System, admin: Person, tmp_p
         return observed.request("GET", "/metrics").text
 
     newcomer = new_person(observed.services)
+    eventually(lambda: 'segue_part_up{part="worker"} 1' in scrape(), within_s=60, every_s=0.5)  # it starts last
     well = scrape()
     assert not {"PartDown", "CallsLost", "RequestsFail"} & firing(well, scrape(), now=time.time(), folder=tmp_path)
     for _ in range(10):  # nobody has played anything of a model that serves recordings: there is none
         send(observed, newcomer, "GET", "/api/v1/recommendations?n=5")
     doorbell(observed.settings, expires_s=60)("training.run", "no such run")
-    eventually(lambda: 'outcome="failed",process="worker"' in scrape(), within_s=30, every_s=0.5)
+    eventually(lambda: 'outcome="failed",process="worker"' in scrape(), within_s=60, every_s=0.5)
     kill(observed.processes["worker"])
     send(observed, admin, "POST", "/api/v1/admin/runs", '{"kind":"recordings"}')
-    eventually(lambda: samples(scrape()).get(WAITING, 0.0) > 0, within_s=30, every_s=0.5)
+    eventually(lambda: samples(scrape()).get(WAITING, 0.0) > 0, within_s=60, every_s=0.5)
     kill(observed.processes["recommendations"])
     for _ in range(10):
         assert send(observed, newcomer, "GET", "/api/v1/recommendations?n=5")[0] == 503
         send(observed, newcomer, "GET", "/")
-    eventually(lambda: 'segue_part_up{part="worker"} 0' in scrape(), within_s=30, every_s=1)
+    eventually(lambda: 'segue_part_up{part="worker"} 0' in scrape(), within_s=60, every_s=1)
     fired = firing(well, scrape(), now=time.time(), folder=tmp_path)
     assert fired >= {
         "PartDown", "CallsLost", "RequestsFail", "RecommendationsFallBack", "TasksFail", "RunsWait", "FollowerBehind"

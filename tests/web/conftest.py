@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from sqlalchemy import text
 
 from app.bench.system import Servers
@@ -23,6 +23,7 @@ from tests.support.waiting import eventually
 
 CHROMIUM = Path(os.environ.get("SEGUE_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+PATIENCE_MS = 30_000  # a browser beside a suite on two cores has come to its load event after more than ten seconds
 HOSTILE = "<script>document.title='broken in'</script>"
 
 # Tells of whatever the policy refused, also where the browser's console would not.
@@ -148,6 +149,7 @@ def plays(taste: str, since: datetime, *, skip: int = -1) -> list[NewListen]:
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"NO BROWSER: {CHROMIUM} is missing (apt install chromium, or set SEGUE_CHROMIUM)")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield chromium
@@ -176,7 +178,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         context = browser.new_context(
             base_url=site.base_url, java_script_enabled=scripts, viewport={"width": width, "height": 900}
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         if person is not None:
             context.add_cookies([{"name": "segue_access", "value": person.token, "url": site.base_url}])

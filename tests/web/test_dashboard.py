@@ -97,7 +97,7 @@ def test_a_run_is_started_followed_and_written_down(site: Site, visit: Visit) ->
         acts = [entry.act for entry in site.stack.services.accounts.list_audit(limit=20)]
     assert "run.start" in acts
     advance(site.stack, UUID(run_id))
-    expect(page.locator(".facts")).to_contain_text("done", timeout=30_000)
+    expect(page.locator(".facts")).to_contain_text("done")
     expect(page.locator(".facts")).to_contain_text("Ended")
 
 

@@ -98,7 +98,7 @@ def test_what_plays_is_seen_while_it_plays(site: Site, visit: Visit) -> None:
     with acting_as(person.actor):
         now = datetime.now(UTC)
         site.stack.services.listens.set_playing_now(person.listener_id, NewListen(now, "Ada", "This very song"))
-    expect(page.locator(".playing")).to_contain_text("This very song", timeout=10_000)
+    expect(page.locator(".playing")).to_contain_text("This very song")
     with acting_as(person.actor):
         site.stack.services.listens.submit(person.listener_id, [NewListen(now, "Ada", "This very song")])
         site.stack.services.listens.clear_playing_now(person.listener_id)

@@ -67,7 +67,7 @@ def test_a_library_is_connected_and_disconnected_in_the_page(
     expect(page.get_by_role("heading", name=supysonic.url)).to_be_visible()
     songs = re.compile(rf"Songs\s*{len(TONES)}")
     if scripts:  # the page follows by itself
-        expect(page.locator(".library-state")).to_contain_text(songs, timeout=15_000)
+        expect(page.locator(".library-state")).to_contain_text(songs)
     else:
         eventually(lambda: page.reload() and page.locator(".library-state").count(), within_s=15, every_s=0.5)
         expect(page.locator(".library-state")).to_contain_text(songs)
@@ -161,7 +161,7 @@ def test_the_next_recording_follows_by_itself(owner: Person, visit: Visit) -> No
     page.get_by_role("link", name="Play: Bell 1").click()  # a second long; Wind was played before it
     player = page.get_by_role("region", name="Player")
     expect(player).to_contain_text("Bell 1")
-    expect(player).to_contain_text("Wind", timeout=10_000)
+    expect(player).to_contain_text("Wind")
 
 
 def test_what_can_not_be_played_says_so(site: Site, odd: Odd, visit: Visit) -> None:

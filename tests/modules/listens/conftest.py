@@ -96,4 +96,6 @@ def own_database(servers: Servers, folder: Path) -> Iterator[tuple[Settings, Dat
 @pytest.fixture
 def own(own_database: tuple[Any, Database]) -> Iterator[Instance]:
     with acting_as(SYSTEM):
-        yield Instance(*own_database)
+        instance = Instance(*own_database)
+        instance.follow()  # nobody else does, and figures look no further than a few rows behind the cursor
+        yield instance
