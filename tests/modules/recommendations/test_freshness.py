@@ -26,17 +26,31 @@ WITHIN_S = 1.0
 TASTE = f"Polka {uuid4().hex[:6]}"
 
 
-@pytest.fixture
-def polka(stack: Stack) -> Iterator[Person]:
-    """A listener of a taste that the serving model knows."""
-    services = stack.services
-    with acting_as(SYSTEM):
+@pytest.fixture(scope="module")
+def know_the_taste() -> Callable[[Stack], None]:
+    """Let the serving model of a system know the taste: trained once, however many tests ask."""
+    known: set[str] = set()
+
+    def learn(stack: Stack) -> None:
+        if stack.name in known:
+            return
         plays = [
             ListenerListens(uuid4(), [listen(n + step, song) for step in range(5) for song in range(3)])
             for n in range(20)
         ]
-        services.listens.load(plays, "tests")
-        train(stack)
+        with acting_as(SYSTEM):
+            stack.services.listens.load(plays, "tests")
+            train(stack)
+        known.add(stack.name)
+
+    return learn
+
+
+@pytest.fixture
+def polka(stack: Stack, know_the_taste: Callable[[Stack], None]) -> Iterator[Person]:
+    """A listener of a taste that the serving model knows."""
+    know_the_taste(stack)
+    services = stack.services
     person = new_person(services)
     with acting_as(person.actor):
         services.listens.submit(person.listener_id, [listen(band, song) for band in range(3) for song in range(3)])
