@@ -196,6 +196,7 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
                     instance.answered(has_failed=reply.status >= 500)
                     return reply
                 reply.close()  # a proxy on the way says that it has no answer: another try may reach another instance
+                instance.told(True)
                 if not may_repeat or len(tried) >= ATTEMPTS:
                     raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module)
 
