@@ -1,5 +1,6 @@
 """Reading listens back: pages by key, so that they stay put while new listens arrive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +38,15 @@ COUNT = """
       and (listened_at, recording_key) > (cast(:after_at as timestamptz), cast(:after_key as uuid))
       and duplicate_of is null
 """
-# Of an item that is played often the next page is near; of a rare one it may be anywhere, and the key is in the index.
+# Of an item that is played often the next page is near: it is looked for among the nearest listens first. Of a rare one
+# it may be anywhere, and the key is in the index.
+AMONG_NEAREST = """
+    select *
+    from ({nearest}) nearest
+    where true {wanted}
+    order by listened_at {order}, recording_key {order}
+    limit :most
+"""
 FIND = """
     with {plays}
     select distinct recording_key, release_key
@@ -54,6 +63,7 @@ OF_ARTIST = """
       and (artist_key = any(:of_artists) and recording_key <> all(cast(:moved as uuid[]))
            or recording_key = any(cast(:given as uuid[])))
 """
+NEAREST = 2000
 MOST_FOUND = 3000  # beyond it a page is filled by looking from row to row
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,12 +91,19 @@ def page(
     offset: int = 0,
 ) -> ListenPage:
     """Return a page, newest first. Raises InvalidRange."""
-    conditions, values = _conditions(session, listener_id, wanted)
+    span = _span(listener_id, before, after)
     order = "asc" if is_nearest_after else "desc"
-    rows = session.execute(
-        text(PAGE.format(wanted=conditions, order=order)),
-        {**_span(listener_id, before, after), **values, "limit": limit + 1, "offset": offset},
-    ).all()
+    names, values = _by_names(session, listener_id, wanted)
+    rows: Sequence[Any] = []
+    if names and not offset:
+        rows = _among_nearest(session, span, order, *_from_client(names, values, wanted), limit + 1)
+    if len(rows) <= limit:
+        found = _items(session, listener_id, names, values) if names else None
+        conditions, values = (FOUND, found) if found is not None else (names, values)
+        conditions, values = _from_client(conditions, values, wanted)
+        rows = session.execute(
+            text(PAGE.format(wanted=conditions, order=order)), {**span, **values, "limit": limit + 1, "offset": offset}
+        ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     if is_nearest_after:
         return ListenPage(aliases.show(session, listener_id, listens[::-1]), None)
@@ -94,25 +111,36 @@ def page(
     return ListenPage(aliases.show(session, listener_id, listens), following)
 
 
-def _conditions(session: Session, listener_id: UUID, wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """Return what a page's rows must fulfil, as SQL, and its values."""
-    by_names, values = [], dict[str, Any]()
+def _by_names(session: Session, listener_id: UUID, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """Return what the names of a page's rows must fulfil, as SQL, and its values."""
+    conditions, values = [], dict[str, Any]()
     if wanted.search:
         pattern = f"%{literal(wanted.search)}%"
         # as bytes, which is five times as quick: letters of ASCII are found the same way in any alphabet's order
-        by_names.append(SEARCH.format(pattern=':search collate "C"' if pattern.isascii() else ":search"))
+        conditions.append(SEARCH.format(pattern=':search collate "C"' if pattern.isascii() else ":search"))
         values |= {"search": pattern, **{str(k): v for k, v in aliases.named(session, listener_id, pattern).items()}}
     if wanted.artist_key:
-        by_names.append(OF_ARTIST)
+        conditions.append(OF_ARTIST)
         sources = aliases.sources(session, listener_id, "artists", wanted.artist_key)
         values |= {"of_artists": sources, **aliases.credited(session, listener_id, sources)}
-    conditions = " ".join(by_names)
-    if by_names and (found := _items(session, listener_id, conditions, values)) is not None:
-        conditions, values = FOUND, found
-    if wanted.client is not None:
-        conditions += " and client = :client"
-        values["client"] = wanted.client
-    return conditions, values
+    return " ".join(conditions), values
+
+
+def _from_client(conditions: str, values: dict[str, Any], wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    if wanted.client is None:
+        return conditions, values
+    return conditions + " and client = :client", {**values, "client": wanted.client}
+
+
+def _among_nearest(
+    session: Session, span: dict[str, Any], order: str, conditions: str, values: dict[str, Any], most: int
+) -> Sequence[Any]:
+    """Return up to `most` rows that fulfil conditions of the listens nearest to a page's beginning."""
+    nearest = PAGE.format(wanted="", order=order)
+    return session.execute(
+        text(AMONG_NEAREST.format(nearest=nearest, wanted=conditions, order=order)),
+        {**span, **values, "limit": NEAREST, "offset": 0, "most": most},
+    ).all()
 
 
 def _items(session: Session, listener_id: UUID, conditions: str, values: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from app.contracts.listens import InvalidRange, ListenerListens, Listens
 from app.kernel.db import Database, module_url
+from app.modules.listens import history
 from app.modules.listens.history import EARLIEST, GREATEST, LATEST, PAGE, SMALLEST, parse_time
 from tests.modules.listens.conftest import Instance
 from tests.modules.listens.plays import START, play, times
@@ -178,6 +179,18 @@ def crowd(own_database: Any) -> UUID:
     with owner.dedicated() as connection:
         connection.execute(text("analyze listen"))  # autovacuum would, within a minute
     return ids[7]
+
+
+@pytest.mark.parametrize("nearest", [1, 3, 100])
+def test_a_search_goes_on_behind_the_nearest_listens(
+    own: Instance, listener: UUID, monkeypatch: pytest.MonkeyPatch, nearest: int
+) -> None:
+    monkeypatch.setattr(history, "NEAREST", nearest)
+    own.listens.submit(listener, [play(n * 600, "rare" if n % 4 == 0 else "often") for n in range(14)])
+    for search, steps in (("rare", [12, 8, 4, 0]), ("often", [n for n in reversed(range(14)) if n % 4])):
+        found = pages(own.listens, listener, 2, search=search)
+        assert [(at - START).total_seconds() / 600 for at, _key in found] == steps
+    assert pages(own.listens, listener, 2, search="never") == []
 
 
 @pytest.mark.parametrize("days_ago", [0, 500], ids=["the newest page", "a page deep in the past"])
