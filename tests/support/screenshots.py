@@ -58,7 +58,7 @@ FOUND = {
     "profile": ("/account", "main a[href^='/listeners/']"),
 }
 FOUND_BY_ADMINS = {
-    "admin-run": ("/admin/runs", "main td a[href^='/admin/runs/']"),
+    "admin-run": ("/admin/runs", "main th a[href^='/admin/runs/']"),
     "admin-model": ("/admin/models", "main a[href^='/admin/models/']"),
     "admin-experiment": ("/admin/experiments", "main a[href^='/admin/experiments/']"),
     "admin-snapshot": ("/admin/data", "main a[href^='/admin/data/']"),
