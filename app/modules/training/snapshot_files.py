@@ -58,8 +58,11 @@ class Damaged(Exception):
     """A snapshot's files are not what its manifest says."""
 
 
-def grow(home: Path, base: Content | None, spill: Spill) -> Content:
-    """Return the content of a snapshot that goes on from another: only buckets with something new are written."""
+def grow(home: Path, base: Content | None, spill: Spill, rest: Callable[[], None] = lambda: None) -> Content:
+    """Return the content of a snapshot that goes on from another: only buckets with something new are written.
+
+    It rests after each.
+    """
     (home / FILES).mkdir(parents=True, exist_ok=True)
     buckets = list(base["buckets"]) if base else [_empty() for _ in range(BUCKETS)]
     new_bytes = 0
@@ -68,6 +71,7 @@ def grow(home: Path, base: Content | None, spill: Spill) -> Content:
         known = {segment["sha256"] for segment in buckets[number]["segments"]}
         new_bytes += sum(s["bytes"] for s in grown["segments"] if s["sha256"] not in known)
         buckets[number] = grown
+        rest()
     return _content(home, buckets, new_bytes)
 
 

@@ -23,11 +23,23 @@ from app.modules.training.spill import Spill
 Pull = Callable[[str, int], FeedPage[TrainingEvent]]
 Progress = Callable[[float, str], None]
 
-PAGE = 10_000
-UNHURRIED = 200_000  # events; a longer reading pauses as long as it works
+PAGE = 1000
+REST = 2.0  # times as long as a step took: whoever submits a listen meanwhile comes first
+LONGEST_REST_S = 1.0
 FACTS = ("rows", "listeners", "recordings", "artists", "bytes", "schema_version", "files", "new_bytes")
 PATIENCE_S = 30.0  # for a restart of `listens` in the middle of a snapshot
 BEGINNING = re.compile(r"[0-9a-f]{4,64}")
+
+
+class Pace:
+    """Rests after each step of a long work."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def rest(self) -> None:
+        time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - self._since)))
+        self._since = time.monotonic()
 
 
 class Snapshots:
@@ -56,7 +68,7 @@ class Snapshots:
             if newest is not None and not spill.touched():
                 content = base or {}
             else:
-                content = snapshot_files.grow(self.home, base, spill)
+                content = snapshot_files.grow(self.home, base, spill, Pace().rest)
             snapshot_id, content = self.store.keep(content, {"feed_cursor": cursor}, base)
             with self.database.begin() as session:
                 self.enter(session, snapshot_id, content, cursor)
@@ -159,19 +171,16 @@ class Snapshots:
         return self.store.content(newest.snapshot_id), newest.feed_cursor, newest
 
     def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], progress: Progress) -> str:
-        count = 0
+        count, pace = 0, Pace()
         while True:
             progress(0.0, f"reading listens ({count:,})")
-            started = time.monotonic()
             page = self._patiently(cursor, progress)
             spill.add(page.events, erased)
             count += len(page.events)
             if page.cursor == cursor or not page.events:
                 return page.cursor
             cursor = page.cursor
-            if count > UNHURRIED:
-                # whoever submits a listen meanwhile comes first
-                time.sleep(min(1.0, time.monotonic() - started))
+            pace.rest()
 
     def _patiently(self, cursor: str, progress: Progress) -> FeedPage[TrainingEvent]:
         deadline = time.monotonic() + PATIENCE_S
