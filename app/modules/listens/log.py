@@ -383,14 +383,15 @@ def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     feed.append(session, [ListenerForgotten(each) for each in listener_ids])
 
 
-# What a row of the log says of whose listens changed, and between which seconds.
+# What a row of the log says of whose listens changed, between which seconds, and of what where it tells of one.
 CHANGED = """
     jsonb_build_array(
         payload->>'type', payload->>'listener_id',
         coalesce(cast(payload->>'first' as bigint), cast(payload->'listens'->0->>0 as bigint),
                  cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
         coalesce(cast(payload->>'last' as bigint), cast(payload->'listens'->-1->>0 as bigint),
-                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)))
+                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
+        payload->>'recording_key')
 """
 
 
@@ -401,6 +402,7 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
     listener_id: UUID
     first: int | None
     last: int | None
+    recording_key: UUID | None = None
 
 
 CHANGES = msgspec.json.Decoder(Changed)
