@@ -19,6 +19,7 @@ REQUEST_BUDGET_S = 15.0
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 PROXY_FAILURES = frozenset({502, 503, 504})
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
+PART_BYTES = 65_536  # what is no longer is passed on whole
 
 # Headers that end at each hop (RFC 9110, section 7.6.1), and those that a client may not set for us.
 HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -143,7 +144,7 @@ def install_cors(app: Flask, origins: Sequence[str]) -> None:
 
 
 def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
-    """Pass a module's API on to a process that runs it, streaming both ways.
+    """Pass a module's API on to a process that runs it, streaming what is long.
 
     What was never sent, and what may be sent twice, is tried again, at another instance where there is one.
     """
@@ -154,7 +155,8 @@ def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
         with instances.room():
             reply = _ask(instances, signer, may_repeat=request.method in REPEATABLE or request.path in api.repeatable)
         headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in DROPPED_FROM_REPLY]
-        response = Response(reply.stream(65536, decode_content=False), reply.status, headers)
+        parts = [reply.data] if _is_short(reply) else reply.stream(PART_BYTES, decode_content=False)
+        response = Response(parts, reply.status, headers)
         # closed, not handed back: behind a client that went away in the middle the rest must not be sent on for ever;
         # one that was read to its end is back in the pool already
         response.call_on_close(reply.close)
@@ -167,7 +169,7 @@ def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
 
 
 def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> urllib3.BaseHTTPResponse:
-    """Send this request on and return the reply's beginning. Raises ServiceUnavailable."""
+    """Send this request on and return the reply, of a long one the beginning. Raises ServiceUnavailable."""
     deadline = time.monotonic() + (context.current().remaining_s() or REQUEST_BUDGET_S)
     body = request.get_data() or None
     tried: list[Instance] = []
@@ -186,6 +188,8 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
                     redirect=False,
                     retries=False,
                 )
+                if _is_short(reply):
+                    reply.read(decode_content=False, cache_content=True)
             except urllib3.exceptions.HTTPError as error:
                 instance.failed()
                 is_unsent = isinstance(error, urllib3.exceptions.NewConnectionError)
@@ -199,6 +203,11 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
                 instance.told(True)
                 if not may_repeat or len(tried) >= ATTEMPTS:
                     raise ServiceUnavailable(f"{instances.module} is unavailable", module=instances.module)
+
+
+def _is_short(reply: urllib3.BaseHTTPResponse) -> bool:
+    length = reply.headers.get("Content-Length", "")
+    return length.isdigit() and int(length) <= PART_BYTES
 
 
 def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> dict[str, str]:

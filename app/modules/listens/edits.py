@@ -46,7 +46,7 @@ def edit(session: Session, listener_id: UUID, which: ListenId, listen: NewListen
     except Rejected as error:
         raise InvalidListen(str(error)) from None
     row["extra"] = {**extra, **(row["extra"] or {})} or None
-    log.insert(session, [row])
+    log.insert(session, [row], is_locked=True)
     return before
 
 

@@ -115,6 +115,10 @@ INSERT = text(
     """  # noqa: S608
 )
 
+# Sent together, and still each sees what was committed when it began: the second what others wrote while the first
+# waited for them.
+LOCK_AND_INSERT = text(f"{LOCK.text};{INSERT.text}")
+
 # A row of the log for many listens of a listener: a row each would cost more than the listens themselves.
 PLAYS_PER_EVENT = 5000
 _track = itemgetter(
@@ -217,18 +221,13 @@ def together(listener_id: UUID, plays: Iterable[tuple[int, tuple[Any, ...]]]) ->
     return ListenedMany(listener_id, tracks, [at for at, _ in told], [place for _, place in told])
 
 
-def lock(session: Session, listener_ids: Collection[UUID]) -> None:
-    """Wait until nobody else writes of these listeners."""
-    session.execute(LOCK, {"ids": list(listener_ids)})
-
-
 def lock_listeners(session: Session, listener_ids: Collection[UUID]) -> set[UUID]:
     """Wait until nobody else writes of these listeners; return those who were erased, of whom nothing may be stored.
 
     So of two clients that tell one play one is the later, and a submission that was under way when its person was
     erased leaves nothing behind.
     """
-    lock(session, listener_ids)
+    session.execute(LOCK, {"ids": list(listener_ids)})
     return set(session.execute(ERASED, {"ids": [str(each) for each in listener_ids]}).scalars())
 
 
@@ -240,15 +239,15 @@ class Inserted(NamedTuple):
     has_relays: bool
 
 
-def insert(session: Session, rows: Sequence[dict[str, Any]]) -> Inserted:
+def insert(session: Session, rows: Sequence[dict[str, Any]], *, is_locked: bool = False) -> Inserted:
     """Store rows of one listener and tell followers; what is known already, by this client or another, is no new play.
 
-    The listener is locked by the caller.
+    The listener is locked here, unless the caller has done it.
     """
     if not rows:
         return Inserted(0, 0, has_relays=False)
     given = {"rows": msgspec.json.encode(list(rows)).decode(), "ids": [str(rows[0]["listener_id"])]}
-    return Inserted(*session.execute(INSERT, given).one())
+    return Inserted(*session.execute(INSERT if is_locked else LOCK_AND_INSERT, given).one())
 
 
 def insert_many(session: Session, rows: Sequence[dict[str, Any]]) -> set[int]:
@@ -347,7 +346,7 @@ def delete(session: Session, listener_id: UUID, listened_at: datetime, recording
     ).all()
     # Stored again in their order, each finds out anew whose repeat it is: as many as clients told of one play.
     for each in sorted(hidden, key=lambda found: found.inserted_at):
-        insert(session, [each.row])
+        insert(session, [each.row], is_locked=True)
 
 
 # What holds a listener's rows. The events of a person go too, but for the one that tells of the erasure.
@@ -383,14 +382,15 @@ def forget(session: Session, listener_ids: Collection[UUID]) -> None:
     feed.append(session, [ListenerForgotten(each) for each in listener_ids])
 
 
-# What a row of the log says of whose listens changed, and between which seconds.
+# What a row of the log says of whose listens changed, between which seconds, and of what where it tells of one.
 CHANGED = """
     jsonb_build_array(
         payload->>'type', payload->>'listener_id',
         coalesce(cast(payload->>'first' as bigint), cast(payload->'listens'->0->>0 as bigint),
                  cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
         coalesce(cast(payload->>'last' as bigint), cast(payload->'listens'->-1->>0 as bigint),
-                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)))
+                 cast(extract(epoch from cast(payload->>'listened_at' as timestamptz)) as bigint)),
+        payload->>'recording_key')
 """
 
 
@@ -401,6 +401,7 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
     listener_id: UUID
     first: int | None
     last: int | None
+    recording_key: UUID | None = None
 
 
 CHANGES = msgspec.json.Decoder(Changed)

@@ -1,18 +1,21 @@
 """Roll-ups of the log: plays by item, by item and month, and by quarter of an hour.
 
-They are kept by following the log, which says in which months of whom something changed. Those months are counted
-anew and what differs is written: in whatever order listens come and go, a roll-up is what a recount gives, and a page
-that is applied again changes nothing. Keys and names are those that were sent; corrections are applied when reading.
+They are kept by following the log, which says in which months of whom something changed. Those months, or where it was
+a few recordings these in them, are counted anew and what differs is written: in whatever order listens come and go, a
+roll-up is what a recount gives, and a page that is applied again changes nothing. Keys and names are those that were
+sent; corrections are applied when reading.
 
 Months and quarters are of UTC. Every time zone since 2002 is whole quarters of an hour off it, through all its changes,
 so days and hours of any zone are sums of quarters, and another zone needs no recount.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from app.contracts.events import FeedPage
@@ -34,35 +37,59 @@ STAMP = text(
 )
 NO_RELEASE = UUID(int=0)
 QUARTER_S = 900
+# Plays in a month of a listener whose recordings are looked up in it one by one: each costs a walk of the index, which
+# for so many is a third of reading the month.
+FEW = 20
 
 Month = tuple[UUID, date]
+Play = tuple[UUID, int]  # of which recording, in which second
 
-DIRTY = """
+SPAN = """
+    cast(month as timestamp) at time zone 'UTC' as start, (month + interval '1 month') at time zone 'UTC' as finish
+"""
+MONTHS = f"""
     dirty as (
-        select listener_id, month, cast(month as timestamp) at time zone 'UTC' as start,
-               (month + interval '1 month') at time zone 'UTC' as finish
+        select listener_id, month, {SPAN}
         from unnest(cast(:listeners as uuid[]), cast(:months as date[])) as d (listener_id, month)
     )
-"""
+"""  # noqa: S608
+# Their items are looked up first: left to itself the planner, which takes a month of a listener for a row, walks that.
+RECORDINGS = f"""
+    dirty as (
+        select listener_id, month, recording_key, {SPAN}
+        from unnest(cast(:listeners as uuid[]), cast(:months as date[]), cast(:recordings as uuid[]))
+             as d (listener_id, month, recording_key)
+    ), known as materialized (
+        select listener_id, month, item_id
+        from dirty
+        join item_total using (listener_id, recording_key)
+    )
+"""  # noqa: S608
+QUARTERS = f"""
+    dirty as (
+        select listener_id, start, start + interval '{QUARTER_S} s' as finish
+        from unnest(cast(:listeners as uuid[]), cast(:quarters as timestamptz[])) as d (listener_id, start)
+    )
+"""  # noqa: S608
 # Items whose first or last play may have gone are told: a second statement, which sees what this one did, settles them.
 # `changed` has an item in `played` for each row with plays: the join is a full one because such is never made by nested
 # loops. Of a table that has just been filled the planner knows nothing and takes both for a row each: with an ordinary
 # join a page of a new listener's import took a minute.
-RECOUNT_ITEMS = text(
-    f"""
-    with {DIRTY}, fresh as (
+ITEMS = f"""
+    with {{dirty}}, fresh as (
         select d.listener_id, d.month, l.recording_key, coalesce(l.release_key, '{NO_RELEASE}') as release_key,
                cast(min(cast(l.artist_key as text)) as uuid) as artist_key,
                max(l.artist) as artist, max(l.title) as title, max(l.release) as release,
                count(*) as plays, min(l.listened_at) as first_at, max(l.listened_at) as last_at
         from dirty d
         join listen l on l.listener_id = d.listener_id and l.listened_at >= d.start and l.listened_at < d.finish
+                     {{and_recording}}
         where l.duplicate_of is null
         group by d.listener_id, d.month, l.recording_key, coalesce(l.release_key, '{NO_RELEASE}')
     ), old as (
         select m.*
-        from dirty
-        join item_month m using (listener_id, month)
+        from {{known}}
+        join item_month m using (listener_id, month{{item}})
     ), changed as materialized (
         select listener_id, month, recording_key, release_key, f.artist_key, f.artist, f.title, f.release,
                f.plays, f.first_at, f.last_at, o.item_id, o.plays as old_plays,
@@ -114,7 +141,12 @@ RECOUNT_ITEMS = text(
         where c.plays is null and (m.listener_id, m.month, m.item_id) = (c.listener_id, c.month, c.item_id)
     )
     select distinct listener_id, item_id from changed where is_less
-    """  # noqa: S608
+"""  # noqa: S608
+RECOUNT_MONTHS = text(ITEMS.format(dirty=MONTHS, and_recording="", known="dirty", item=""))
+RECOUNT_RECORDINGS = text(
+    ITEMS.format(
+        dirty=RECORDINGS, and_recording="and l.recording_key = d.recording_key", known="known", item=", item_id"
+    )
 )
 SETTLE = text(
     """
@@ -133,9 +165,8 @@ SETTLE = text(
     where t.item_id = l.item_id
     """
 )
-RECOUNT_QUARTERS = text(
-    f"""
-    with {DIRTY}, fresh as (
+PLAYS_BY_QUARTER = f"""
+    with {{dirty}}, fresh as (
         select d.listener_id, date_bin('{QUARTER_S} s', l.listened_at, timestamptz '2000-01-01 00:00+00') as at,
                count(*) as plays
         from dirty d
@@ -159,8 +190,9 @@ RECOUNT_QUARTERS = text(
     delete from quarter_hour q
     using changed c
     where c.plays is null and (q.listener_id, q.at) = (c.listener_id, c.at)
-    """  # noqa: S608
-)
+"""  # noqa: S608
+RECOUNT_QUARTERS_OF_MONTHS = text(PLAYS_BY_QUARTER.format(dirty=MONTHS))
+RECOUNT_QUARTERS = text(PLAYS_BY_QUARTER.format(dirty=QUARTERS))
 # Rows of the log behind the cursor: as many as the follower leaves there when it keeps up.
 NOT_YET = text(
     f"""
@@ -195,7 +227,24 @@ def apply(session: Session, changes: Sequence[Changed]) -> None:
         for table in (*TABLES, "stamp"):
             session.execute(text(f"delete from {table} where listener_id = any(:ids)"), {"ids": forgotten})  # noqa: S608
     session.execute(STAMP, {"ids": list({change.listener_id for change in changes} - set(forgotten))})
-    recount(session, {(change.listener_id, month) for change in changes for month in months_of(change)})
+    whole, partly = _dirty(changes)
+    recount(session, whole)
+    _recount_plays(session, partly)
+
+
+def _dirty(changes: Iterable[Changed]) -> tuple[set[Month], dict[Month, set[Play]]]:
+    """Return the months to count anew, and the plays told of those in which only theirs may have changed."""
+    whole = set[Month]()
+    partly = defaultdict[Month, set[Play]](set)
+    for change in changes:
+        months = [(change.listener_id, month) for month in months_of(change)]
+        if change.recording_key is None or change.first is None:
+            whole.update(months)
+            continue
+        for month in months:
+            partly[month].add((change.recording_key, change.first))
+    whole |= {month for month, plays in partly.items() if len(plays) > FEW}
+    return whole, {month: plays for month, plays in partly.items() if month not in whole}
 
 
 def recount(session: Session, dirty: Collection[Month]) -> None:
@@ -204,12 +253,29 @@ def recount(session: Session, dirty: Collection[Month]) -> None:
         return
     listeners, months = zip(*sorted(dirty), strict=True)
     given = {"listeners": list(listeners), "months": list(months)}
-    shrunk = session.execute(RECOUNT_ITEMS, given).all()
+    _recount_items(session, RECOUNT_MONTHS, given)
+    session.execute(RECOUNT_QUARTERS_OF_MONTHS, given)
+
+
+def _recount_plays(session: Session, dirty: Mapping[Month, Collection[Play]]) -> None:
+    """Count the recordings and the quarters of an hour anew that some plays were of."""
+    if not dirty:
+        return
+    items = sorted({(*month, recording) for month, plays in dirty.items() for recording, _ in plays})
+    listeners, months, recordings = map(list, zip(*items, strict=True))
+    given = {"listeners": listeners, "months": months, "recordings": recordings}
+    _recount_items(session, RECOUNT_RECORDINGS, given)
+    told = sorted({(listener, at - at % QUARTER_S) for (listener, _), plays in dirty.items() for _, at in plays})
+    quarters = [datetime.fromtimestamp(at, UTC) for _, at in told]
+    session.execute(RECOUNT_QUARTERS, {"listeners": [listener for listener, _ in told], "quarters": quarters})
+
+
+def _recount_items(session: Session, statement: TextClause, given: dict[str, Any]) -> None:
+    shrunk = session.execute(statement, given).all()
     if shrunk:
         session.execute(
             SETTLE, {"listeners": list({row.listener_id for row in shrunk}), "items": [row.item_id for row in shrunk]}
         )
-    session.execute(RECOUNT_QUARTERS, given)
 
 
 def reset(session: Session) -> None:

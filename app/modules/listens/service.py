@@ -131,7 +131,6 @@ class ListensService(ImportsPart, RelaysPart, StatisticsPart):
         listeners = {batch.listener_id for batch in batches}
         with self.database.begin() as session:
             if len(listeners) == 1 and len(rows) <= FEW:
-                log.lock(session, listeners)
                 kept = [row for _, row in rows]
                 given, accepted, has_relays = log.insert(session, kept)
                 erased = listeners if given < len(kept) else set()

@@ -18,6 +18,7 @@ from app.contracts.accounts import ListenerErased
 from app.contracts.listens import Listen, ListenerListens, NewListen, NewPlaycount
 from app.kernel.db import Database, module_url
 from app.modules.listens import rollups
+from app.modules.listens.log import Changed
 from app.modules.listens.service import forget_erased
 from tests.modules.listens.conftest import Instance
 from tests.modules.listens.plays import history
@@ -203,7 +204,39 @@ def test_what_benchmarks_write_at_once_is_what_following_leaves(own: Instance) -
 def test_months_of_a_listener_that_the_planner_knows_nothing_of_are_not_compared_row_by_row(own: Instance) -> None:
     given = {"listeners": [uuid4()], "months": [date(2004, 11, 1)]}
     with own.database.begin() as session:
-        plan = session.execute(text(f"explain {rollups.RECOUNT_ITEMS.text}"), given).scalars().all()
+        plan = session.execute(text(f"explain {rollups.RECOUNT_MONTHS.text}"), given).scalars().all()
     written = "\n".join(plan).partition("CTE put")[2].partition("CTE removed")[0]
     assert "CTE Scan on played" in written
     assert "Nested Loop" not in written
+
+
+def test_recordings_are_counted_without_walking_the_months_they_are_in(own: Instance, played: UUID) -> None:
+    given = {"listeners": [played], "months": [date(2024, 2, 1)], "recordings": [uuid4()]}
+    with own.database.begin() as session:
+        plan = session.execute(text(f"explain {rollups.RECOUNT_RECORDINGS.text}"), given).scalars().all()
+    assert "item_id = known.item_id" in "\n".join(plan)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_plays_that_are_told_again_change_nothing(own: Instance, played: UUID, count: int) -> None:
+    before = kept(own, played)
+    told = [
+        Changed("listened", played, int(at.timestamp()), int(at.timestamp()), each.recording_key)
+        for each in history(own.listens, played)[:count]
+        for at in [each.listened_at]
+    ]
+    with own.database.begin() as session:
+        rollups.apply(session, told)
+    assert kept(own, played) == before
+
+
+def test_plays_of_a_recording_that_come_one_by_one_add_up(own: Instance, listener: UUID) -> None:
+    at = MOMENTS[1]
+    for number in range(4):
+        own.listens.submit(listener, [NewListen(at + timedelta(hours=number), *SONGS[number % 3])])
+        own.follow()
+    for _ in range(2):
+        last = history(own.listens, listener)[0]
+        own.listens.delete_listen(listener, last.listened_at, last.recording_key)
+        own.follow()
+        assert kept(own, listener) == recounted(history(own.listens, listener))

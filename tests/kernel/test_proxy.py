@@ -1,0 +1,76 @@
+"""What the gateway passes on of a module's reply."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.kernel import gateway
+from app.kernel.balance import Instances
+from app.kernel.http import install_errors
+from app.kernel.routes import Api
+from app.kernel.tokens import ServiceSigner
+from app.kernel.transport import pool_for
+
+
+class Module:
+    """A server that says the same to everybody and hangs up."""
+
+    def __init__(self) -> None:
+        self.said = b""
+        self.asked = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                self.asked += 1
+                connection.sendall(self.said)
+
+
+@pytest.fixture
+def module() -> Iterator[Module]:
+    module = Module()
+    yield module
+    module.socket.close()
+
+
+@pytest.fixture
+def client(module: Module) -> FlaskClient:
+    app = Flask("gateway")
+    install_errors(app)
+    pool = pool_for(f"http://127.0.0.1:{module.socket.getsockname()[1]}", Path("/"))
+    signer = ServiceSigner("gateway", Ed25519PrivateKey.generate())
+    app.register_blueprint(gateway.proxy(Api("echo", ("echo",)), Instances("echo", [pool]), signer))
+    return app.test_client()
+
+
+@pytest.mark.parametrize("length", [5, 100_000])
+def test_a_reply_is_passed_on_as_it_is(client: FlaskClient, module: Module, length: int) -> None:
+    module.said = b"HTTP/1.1 201 Created\r\nX-Kind: echo\r\nContent-Length: %d\r\n\r\n" % length + b"x" * length
+    reply = client.get("/api/v1/echo/it")
+    assert (reply.status_code, reply.headers["X-Kind"], reply.data) == (201, "echo", b"x" * length)
+
+
+def test_how_long_an_answer_to_head_would_be_is_passed_on(client: FlaskClient, module: Module) -> None:
+    module.said = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    reply = client.head("/api/v1/echo/it")
+    assert (reply.status_code, reply.headers["Content-Length"], reply.data) == (200, "5", b"")
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", 3), ("POST", 1)])
+def test_a_short_reply_that_breaks_off_is_none(client: FlaskClient, module: Module, method: str, times: int) -> None:
+    module.said = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    reply = client.open("/api/v1/echo/it", method=method)
+    assert (reply.status_code, reply.json["code"], module.asked) == (503, "unavailable", times)
