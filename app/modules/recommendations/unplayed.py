@@ -79,13 +79,13 @@ def pool(database: Database, of: Listener) -> Pool:
                 "limit": POOL,
             },
         ).all()
+        if not rows:
+            return Pool([])
         parts: dict[UUID, NDArray[np.float64]] = {}
         for row in rows:
             parts.setdefault(row.key, np.zeros(len(own)))[place[row.own]] += row.part
         named = names(session, of.listener_id, parts)
-        own_names = (
-            reading.names(session, of.listener_id, "recordings", [each.keys[0] for each in own]) if named else {}
-        )
+        own_names = reading.names(session, of.listener_id, "recordings", [each.keys[0] for each in own])
     found = [
         Candidate(each, float(parts[key].sum()), "near")
         for key, each in named.items()
