@@ -63,7 +63,7 @@ TICK_INTERVAL_S = 1.0
 HEALTH_TTL_S = 5.0
 
 # Modules with Celery tasks: the worker hosts them in every topology, since a task is part of its module.
-WORKER_MODULES = ("training", "listens")
+WORKER_MODULES = ("training", "listens", "recommendations")
 
 # Processes that call modules without hosting one in the topology; they have service keys too.
 OTHER_PROCESSES = ("worker", "cli")

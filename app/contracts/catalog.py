@@ -13,6 +13,20 @@ from app.kernel.contract import Access, DomainError, command, query
 Scope = Literal["me", "everyone"]
 Name = Annotated[str, Meta(max_length=1000)]
 
+# What `audio` holds of a recording beside its energy, in this order, named as in audio analyses: loudness in decibels,
+# tempo in beats a minute, the others from 0 to 1. Either all of them are known or none.
+AUDIO_FEATURES = (
+    "danceability",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+)
+Audio = Annotated[list[float], Meta(max_length=len(AUDIO_FEATURES))]
+
 
 class Artist(Struct, frozen=True):
     artist_key: UUID
@@ -168,20 +182,31 @@ class CorrectionsForgotten(Struct, frozen=True, tag="listener_forgotten"):
 
 
 class Sound(Struct, frozen=True):
-    """How loud and lively a recording is, from 0 (calm) to 1 (loud): what audio analyses call energy."""
+    """How loud and lively a recording is, from 0 (calm) to 1 (loud): what audio analyses call energy.
+
+    `audio` are its AUDIO_FEATURES, empty where they are not known.
+    """
 
     artist: str
     title: str
     energy: Annotated[float, Meta(ge=0, le=1)]
+    audio: Audio = []
 
 
 class Description(Struct, frozen=True):
-    """All tags of an item, and its energy where that is known."""
+    """All tags of an item, and of a recording its energy and AUDIO_FEATURES where they are known.
+
+    A recording's names are told too: nobody may have played it, so that no listen names it.
+    """
 
     kind: Kind
     key: UUID
     tags: list[str]
     energy: float | None = None
+    audio: Audio = []
+    title: str | None = None
+    artist: str | None = None
+    artist_key: UUID | None = None
 
 
 class Described(Struct, frozen=True, tag="described"):
@@ -285,7 +310,11 @@ class Catalog(Protocol):
 
     @command(access=Access.SERVICE, idempotent=True, timeout=30)
     def add_sounds(self, sounds: list[Sound]) -> int:
-        """Name recordings and say how loud they are; how many were new or changed."""
+        """Name recordings and say how they sound; how many were new or changed.
+
+        What was known of a recording's audio stays where none is given. Raises InvalidRequest where `audio` is not
+        empty and not all of AUDIO_FEATURES.
+        """
 
     @query(access=Access.LISTENER)
     def resolve(self, kind: Kind, keys: list[UUID], with_unchanged: bool = False) -> list[Shown]:

@@ -37,7 +37,10 @@ class Recommendation(Struct, frozen=True):
 
 
 class Recommendations(Struct, frozen=True):
-    """`model` is the SHA-256 of the artefact that answered, or "popular"; `degraded` marks the fallback."""
+    """`model` is the SHA-256 of the artefact that answered, or "popular"; `degraded` marks the fallback.
+
+    "likeness" answered what is similar to a recording that no model knows: by its sound, artist and tags.
+    """
 
     items: list[Recommendation]
     model: str
@@ -102,7 +105,7 @@ class Shelves(Struct, frozen=True):
     """Shelves without an item twice; `models` by kind are what answered, `degraded` that one is missing.
 
     `has_energy`: of something here it is known how loud it is, so that slider has a meaning. `tags` are the listener's
-    own, most played first.
+    own, most played first. `unplayed` are recordings that nobody here has played, alike to the listener's own.
     """
 
     shelves: list[Shelf]
@@ -111,6 +114,7 @@ class Shelves(Struct, frozen=True):
     day: date
     has_energy: bool = False
     tags: list[str] = []
+    unplayed: list[Pick] = []
 
 
 class Seeds(Struct, frozen=True):
@@ -221,7 +225,7 @@ class Recommender(Protocol):
 
     @query(access=Access.LISTENER)
     def similar(self, kind: Kind, key: UUID, limit: int = 20) -> Recommendations:
-        """Items near an item. Raises ItemUnknown."""
+        """Items near an item; of a recording that no model knows, those alike in content. Raises ItemUnknown."""
 
     @query(access=Access.OWNER)
     def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:

@@ -23,6 +23,7 @@ LISTENS = 100_000
 DAYS = 730
 DEMO_LISTENS = 3000  # of the listener whom a new user signs in as
 FEWEST, MOST = 60, 2500  # listens of the others
+UNPLAYED = 48  # recordings that nobody played, beside the few that chance leaves
 
 # Its listens are loaded first, and the last of them is at the very end: from it a later load knows when the demo
 # was made.
@@ -38,6 +39,17 @@ ENERGIES = {
     "ambient": 0.15,
     "metal": 0.9,
     "indie rock": 0.7,
+}
+# What else a genre sounds like: danceability, speechiness, acousticness, instrumentalness, valence, beats a minute.
+CHARACTERS = {
+    "dream pop": (0.45, 0.04, 0.3, 0.35, 0.35, 112),
+    "folk": (0.5, 0.04, 0.8, 0.1, 0.45, 104),
+    "jazz": (0.55, 0.05, 0.65, 0.6, 0.6, 122),
+    "hip hop": (0.75, 0.28, 0.15, 0.05, 0.55, 94),
+    "techno": (0.7, 0.07, 0.05, 0.8, 0.4, 130),
+    "ambient": (0.3, 0.04, 0.85, 0.9, 0.2, 84),
+    "metal": (0.35, 0.1, 0.03, 0.3, 0.3, 142),
+    "indie rock": (0.55, 0.05, 0.1, 0.1, 0.6, 126),
 }
 GENRES = {
     "dream pop": ("shoegaze", "reverb"),
@@ -139,7 +151,7 @@ def _world(rng: np.random.Generator) -> World:
         np.searchsorted(owners, owners, side="right").tolist(),
         _release_ends(tracks),
         _taggings(rng, artists, genre_of),
-        _sounds(artists, tracks, genre_of),
+        [*_sounds(artists, tracks, genre_of), *_sounds(artists, _unplayed(tracks), genre_of)],
     )
 
 
@@ -186,14 +198,36 @@ def _taggings(rng: np.random.Generator, artists: list[str], genre_of: Numbers) -
     return found
 
 
+def _unplayed(tracks: list[Track]) -> list[Track]:
+    """Return recordings of known artists that no taste holds, so that nobody plays them; drawn apart."""
+    rng = np.random.default_rng(UNPLAYED)
+    names = Names(rng)
+    taken = {(track.artist, track.title) for track in tracks}
+    found = []
+    for artist in sorted(rng.choice(ARTISTS, UNPLAYED, replace=False).tolist()):
+        while (artist, title := names.title()) in taken:
+            pass
+        found.append(Track(artist, title, names.release(), 225))
+    return found
+
+
 def _sounds(artists: list[str], tracks: list[Track], genre_of: Numbers) -> list[Sound]:
-    """Return how loud each recording is; drawn apart, so that the rest of the demo is what it was without."""
+    """Return how each recording sounds; drawn apart, so that the rest of the demo is what it was without."""
     rng = np.random.default_rng(len(tracks))
-    middle = np.array(list(ENERGIES.values()))[genre_of[[track.artist for track in tracks]]]
-    drawn = np.clip(middle + rng.normal(0, 0.1, len(tracks)), 0.02, 0.98)
+    genres = genre_of[[track.artist for track in tracks]]
+    drawn = np.clip(np.array(list(ENERGIES.values()))[genres] + rng.normal(0, 0.1, len(tracks)), 0.02, 0.98)
+    character = np.array([CHARACTERS[genre] for genre in ENERGIES])[genres].T
+    noise = rng.normal(0, 1, (6, len(tracks)))
+    dance, speech, acoustic, instrumental, valence = np.clip(
+        character[:5] + noise[:5] * np.array([[0.1], [0.02], [0.1], [0.15], [0.12]]), 0.01, 0.99
+    )
+    loudness = 18 * drawn - 22 + rng.normal(0, 1.5, len(tracks))
+    liveness = np.clip(0.18 + rng.normal(0, 0.07, len(tracks)), 0.02, 0.98)
+    tempo = character[5] + 10 * noise[5]
+    audio = np.stack([dance, loudness, speech, acoustic, instrumental, liveness, valence, tempo], axis=1)
     return [
-        Sound(artists[track.artist], track.title, round(energy, 3))
-        for track, energy in zip(tracks, drawn.tolist(), strict=True)
+        Sound(artists[track.artist], track.title, round(energy, 3), features)
+        for track, energy, features in zip(tracks, drawn.tolist(), audio.round(3).tolist(), strict=True)
     ]
 
 

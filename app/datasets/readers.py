@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.contracts.catalog import Sound, Tagging
+from app.contracts.catalog import AUDIO_FEATURES, Sound, Tagging
 from app.contracts.identity import canonical
 from app.contracts.listens import NewListen
 from app.datasets.registry import BadDataset
@@ -62,10 +62,10 @@ def read_lightgcn(path: Path, now: datetime) -> Content:
 
 
 def read_hit_predictor(path: Path, _now: datetime) -> Content:
-    """Read how loud recordings are; who played them is not in it."""
+    """Read how recordings sound; who played them is not in it. Features that are not all there are left out wholly."""
     file = find(path, "tracks.tsv")
     sounds = []
-    for line, (title, artist, energy) in read(file, ("track", "artist", "energy")):
+    for line, (title, artist, energy, *features) in read(file, ("track", "artist", "energy", *AUDIO_FEATURES)):
         try:
             value = float(energy)
         except ValueError:
@@ -73,8 +73,16 @@ def read_hit_predictor(path: Path, _now: datetime) -> Content:
         if not 0 <= value <= 1:
             raise BadDataset(f"{file.name}, line {line}: energy is {energy[:40]!r}, not a number from 0 to 1")
         if "\0" not in title + artist and len(title) <= LONGEST_NAME and len(artist) <= LONGEST_NAME:
-            sounds.append(Sound(artist, title, value))
+            sounds.append(Sound(artist, title, value, _audio(features)))
     return Content(sounds=sounds)
+
+
+def _audio(features: list[str]) -> list[float]:
+    try:
+        values = [float(feature) for feature in features]
+    except ValueError:
+        return []
+    return values if all(abs(value) < 1000 for value in values) else []  # neither nan nor inf is below
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -52,7 +52,7 @@ DATASETS = {
         Dataset(
             "spotify-hit-predictor",
             "Spotify Hit Predictor",
-            "how loud 41,000 recordings of 1960 to 2019 are, with names; nobody's plays",
+            "how 41,000 recordings of 1960 to 2019 sound, with names; nobody's plays",
             "Ansari: The Spotify Hit Predictor Dataset, Kaggle 2020; audio features of Spotify",
             "see its page",
         ),

@@ -32,7 +32,7 @@ class ContentNeighbours(BaseEstimator):  # type: ignore[misc]
     def fit(self, audio: NDArray[np.floating], words: Sequence[Sequence[str]] | None = None) -> Self:
         """Fit on the content of items that have listeners: (items, features) audio, and each one's words."""
         self.audio_ = make_pipeline(
-            SimpleImputer(),
+            SimpleImputer(keep_empty_features=True),
             QuantileTransformer(
                 n_quantiles=min(QUANTILES, len(audio)), output_distribution="normal", subsample=None, random_state=0
             ),
@@ -67,6 +67,7 @@ class ContentNeighbours(BaseEstimator):  # type: ignore[misc]
     def _content(self, audio: NDArray[np.floating], words: Sequence[Sequence[str]] | None) -> Any:
         """Return (items, content), sparse where words are in it."""
         heard = self.audio_.transform(audio)
+        heard[np.isnan(audio).all(axis=1)] = 0  # of which nothing was heard, that is like nothing
         if self.words_ is None or words is None:
             return heard
         share = self.words_weight

@@ -29,6 +29,7 @@ KINDS: tuple[Kind, ...] = ("recordings", "artists")
 
 # Other shelves are filled from the listener's own plays or from everybody's.
 BY_MODEL = frozenset({"for_now", "deep_cuts", "new_artists"})
+UNPLAYED = "unplayed"  # as impressions of that shelf are kept
 
 
 class Turn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +75,9 @@ def add_routes(bp: Blueprint, services: Services, settings: Settings) -> None:
         said = {item.key: item.value for item in feedback.value} if feedback else {}
         shelves = without_hidden(shelves, said)
         suggested = [(shelf, item) for shelf in shelves.value.shelves for item in shelf.items] if shelves else []
-        keys = [*(item.key for _, item in suggested), *(listen.recording_key for listen in listens)]
+        unplayed = shelves.value.unplayed if shelves else []
+        keys = [item.key for item in (*(item for _, item in suggested), *unplayed)]
+        keys += [listen.recording_key for listen in listens]
         found, _shown = gather(
             partial(playable, services, keys), partial(note_shown, services, listener_id, shelves, suggested)
         )
@@ -120,12 +123,16 @@ def without_hidden(part: Part[Shelves], said: dict[UUID, int]) -> Part[Shelves]:
     """Return shelves without what was hidden a moment ago, which recommendations may not have heard of yet."""
     if not part:
         return part
+
+    def shown(items: list[Pick]) -> list[Pick]:
+        return [item for item in items if said.get(item.key) != -1 and said.get(item.artist_key) != -1]
+
     kept = []
     for shelf in part.value.shelves:
-        items = [item for item in shelf.items if said.get(item.key) != -1 and said.get(item.artist_key) != -1]
+        items = shown(shelf.items)
         if items:
             kept.append(structs.replace(shelf, items=items))
-    return Part(structs.replace(part.value, shelves=kept))
+    return Part(structs.replace(part.value, shelves=kept, unplayed=shown(part.value.unplayed)))
 
 
 def popular_shelves(*parts: Part[list[PopularItem]]) -> Part[Shelves]:
@@ -164,6 +171,7 @@ def note_shown(
     if shelves and shelves.value.models:
         models = shelves.value.models
         shown = [Shown(s.kind, item.key, s.name, chooser(s, models)) for s, item in suggested]
+        shown += [Shown("recordings", item.key, UNPLAYED, UNPLAYED) for item in shelves.value.unplayed]
         services.recommendations.record_impressions(listener_id, shown)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.composition import WORKER_MODULES
 from app.contracts.callers import MODULE_CALLS
 from app.kernel.autoscaling import RULES
 from services import kubernetes, sbom
@@ -44,7 +45,7 @@ def test_a_pod_is_reached_by_those_who_call_it_and_nobody_else() -> None:
         sources = {source["podSelector"]["matchLabels"][kubernetes.LABEL] for source in rule["from"]}
         calling = {caller for caller, calls in MODULE_CALLS.items() if module in calls}
         everybody = set(MODULE_CALLS) - {module} if module == "accounts" else set()
-        hosted_by_worker = {"worker"} if {"training", "listens"} & (calling | everybody) else set()
+        hosted_by_worker = {"worker"} if set(WORKER_MODULES) & (calling | everybody) else set()
         assert sources == {"gateway"} | calling | everybody | hosted_by_worker
     assert policies["nothing-else"]["spec"]["podSelector"] == {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.contracts.catalog import AUDIO_FEATURES
 from app.contracts.identity import artist_key, canonical, identify
 from app.contracts.listens import NewListen
 from app.datasets.demo import FIRST, GENRES, generate
@@ -100,6 +101,29 @@ def test_most_listens_of_a_listener_are_of_one_or_two_genres(demo: Content) -> N
         shares.append(sum(count for _, count in counted.most_common(2)) / len(listens))
     assert np.median(shares) > 0.75
     assert {genre_of[listen.artist] for listen in everything(demo)} == set(GENRES)
+
+
+def test_every_recording_has_a_sound_and_some_were_played_by_nobody(demo: Content) -> None:
+    heard = {(listen.artist, listen.title) for listen in everything(demo)}
+    sounds = {(sound.artist, sound.title): sound for sound in demo.sounds}
+    assert heard < sounds.keys()
+    assert len(sounds) == len(demo.sounds)
+    assert 48 <= len(sounds.keys() - heard) < 100
+    assert {artist for artist, _ in sounds} == {artist for artist, _ in heard}
+    assert all(len(sound.audio) == len(AUDIO_FEATURES) for sound in demo.sounds)
+
+
+def test_a_genre_has_its_sound(demo: Content) -> None:
+    genre_of = genres(demo)
+    by_genre = {
+        name: np.array([[each.energy, *each.audio] for each in demo.sounds if genre_of[each.artist] == name]).T
+        for name in GENRES
+    }
+    acousticness, tempo = 1 + AUDIO_FEATURES.index("acousticness"), 1 + AUDIO_FEATURES.index("tempo")
+    assert by_genre["ambient"][acousticness].mean() > 0.7 > 0.2 > by_genre["metal"][acousticness].mean()
+    assert by_genre["metal"][tempo].mean() > by_genre["ambient"][tempo].mean() + 30
+    energy, loudness = np.concatenate([each[[0, 2]] for each in by_genre.values()], axis=1)
+    assert np.corrcoef(energy, loudness)[0, 1] > 0.8
 
 
 def test_tastes_drift(demo: Content) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.contracts.catalog import Sound
 from app.contracts.listens import NewListen
-from app.datasets.readers import READERS, Content, read_30music, read_hetrec, read_lightgcn
+from app.datasets.readers import READERS, Content, read_30music, read_hetrec, read_hit_predictor, read_lightgcn
 from app.datasets.registry import DATASETS, BadDataset
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,6 +101,28 @@ def test_play_counts_get_the_names_of_their_artists(tmp_path: Path) -> None:
 def test_broken_play_counts_are_refused(tmp_path: Path, changed: dict[str, str], said: str) -> None:
     with pytest.raises(BadDataset, match=said):
         hetrec(tmp_path, **changed)
+
+
+TRACKS = (
+    "track\tartist\turi\tdanceability\tenergy\tkey\tloudness\tspeechiness\tacousticness\tinstrumentalness\tliveness"
+    "\tvalence\ttempo\n"
+)
+FELLA = "Fella\tGarland\tx\t0.417\t0.62\t3\t-7.727\t0.0403\t0.49\t0.0\t0.0779\t0.845\t185.655\n"
+
+
+def test_audio_features_are_read_in_their_order_and_wholly_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "tracks.tsv").write_text(
+        TRACKS + FELLA + FELLA.replace("0.49", "") + FELLA.replace("-7.727", "nan") + FELLA.replace("185.655", "1e9")
+    )
+    audio = [0.417, -7.727, 0.0403, 0.49, 0.0, 0.0779, 0.845, 185.655]
+    sounds = read_hit_predictor(tmp_path, NOW).sounds
+    assert sounds == [Sound("Garland", "Fella", 0.62, each) for each in (audio, [], [], [])]
+
+
+def test_an_energy_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tracks.tsv").write_text(TRACKS + FELLA.replace("0.62", "loud"))
+    with pytest.raises(BadDataset, match=r"tracks.tsv, line 2: energy is 'loud'"):
+        read_hit_predictor(tmp_path, NOW)
 
 
 def test_each_data_set_says_where_it_comes_from() -> None:

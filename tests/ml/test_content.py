@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 from app.ml.cold import ContentNeighbours
@@ -38,6 +39,18 @@ def test_words_count_where_there_are_any() -> None:
     for new in range(6):
         near = links[:, new].nonzero()[0]
         assert (near % 6 == new).all()
+
+
+def test_what_was_not_heard_is_alike_by_its_words_alone() -> None:
+    rng = np.random.default_rng(0)
+    audio = rng.standard_normal((40, 4))
+    audio[::2] = np.nan
+    words = [[f"artist {item // 2}"] for item in range(40)]
+    links = ContentNeighbours(neighbours=5).fit(audio, words).links(audio[:2], words[:2])
+    assert links[:, 0].nonzero()[0].tolist() == [0, 1]  # itself, and the other one by its artist
+    assert links[0, 0] == pytest.approx(1, abs=1e-6)
+    unheard = ContentNeighbours(neighbours=5).fit(np.full((40, 4), np.nan), words).links(audio[:2], words[:2])
+    assert unheard[:, 0].nonzero()[0].tolist() == [0, 1]
 
 
 def test_groups_are_those_of_the_tastes_and_halves_agree() -> None:

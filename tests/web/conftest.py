@@ -12,10 +12,14 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from sqlalchemy import text
 
 from app.bench.system import Servers
+from app.contracts.catalog import Tagging
+from app.contracts.identity import recording_key
 from app.contracts.listens import Kind, ListenerListens, NewListen
 from app.contracts.playlists import NewEntry
 from app.contracts.training import FINAL_STATES, Run
+from app.kernel.clock import system_clock
 from app.kernel.context import SYSTEM, acting_as
+from app.modules.recommendations import likeness
 from app.modules.training.service import TrainingService
 from tests.support.people import Person, new_person, with_time_left
 from tests.support.stack import Stack, loopback_stack
@@ -94,8 +98,26 @@ def running_site(loopback: Stack) -> list[Site]:
         )
         artist_key = services.listens.top(listener.listener_id, "artists").items[0].key
         eventually(lambda: bool(services.catalog.get_artists([artist_key])), within_s=20)
+    offer_unplayed(loopback)
     relay_id = troubled_relay(loopback, listener)
     return [Site(loopback, listener, admin, artist_key, made.playlist_id, relay_id, run.run_id)]
+
+
+def offer_unplayed(stack: Stack) -> None:
+    """Let there be recordings that nobody has played, by whom people here play."""
+    bands = [f"{taste} band {band}" for taste in ("Shore", "Orchard") for band in range(3)]
+    tagged = [Tagging(band, f"Unheard {number}", ["live"]) for number, band in enumerate(bands)]
+    database = stack.database("recommendations")
+    with acting_as(SYSTEM):
+        stack.services.catalog.add_tags(tagged)
+        key = recording_key(bands[-1], f"Unheard {len(bands) - 1}")
+
+        def is_alike() -> bool:
+            likeness.refresh(database, system_clock)
+            return bool(stack.services.recommendations.similar("recordings", key).items)
+
+        eventually(is_alike, within_s=30, every_s=0.5)
+    database.dispose()
 
 
 def troubled_relay(stack: Stack, person: Person) -> UUID:

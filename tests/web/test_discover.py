@@ -49,6 +49,25 @@ def test_what_a_page_shows_and_what_came_of_it_count_for_the_model_that_chose_it
     assert clicked == {chosen}
 
 
+def test_what_nobody_here_has_played_is_offered_with_its_reasons_and_hidden_at_once(site: Site, visit: Visit) -> None:
+    person = listener_with_plays(site)
+    page = visit(person)
+    page.goto("/")
+    shelf = page.get_by_role("region", name="Not played here yet")
+    titles = sorted(shelf.locator("h3").all_inner_texts())
+    assert titles == ["Unheard 3", "Unheard 4", "Unheard 5"]
+    expect(shelf.locator(".pick").first.locator(".why__reason").first).to_contain_text(re.compile(r"Orchard \d\.\d"))
+    with acting_as(person.actor):
+        unplayed = site.stack.services.recommendations.shelves(person.listener_id).unplayed
+    shown = impressions(site, person)
+    assert {shown["recordings", str(item.key)]["model"] for item in unplayed} == {"unplayed"}
+    shelf.get_by_role("button", name="Hide: Unheard 3").click()
+    expect(page.locator(".note")).to_contain_text("Unheard 3 is hidden")
+    expect(shelf.locator("h3")).to_have_count(2)
+    shelf.get_by_role("link", name="More like this: Unheard 4").click()
+    expect(page.get_by_role("heading", level=1, name="Radio")).to_be_visible()
+
+
 def test_sliders_act_when_they_are_let_go_and_stand_in_the_address(site: Site, visit: Visit) -> None:
     page = visit(site.listener)
     page.goto("/")

@@ -104,12 +104,13 @@ class TagRow(Base):
 
 
 class SoundRow(Base):
-    """How loud a recording is, 0 to 1."""
+    """How loud a recording is, 0 to 1, and its `contracts.catalog.AUDIO_FEATURES` where they are known."""
 
     __tablename__ = "sound"
 
     recording_key: Mapped[UUID] = mapped_column(primary_key=True)
     energy: Mapped[float] = mapped_column(REAL())
+    audio: Mapped[list[float] | None] = mapped_column(postgresql.ARRAY(REAL()))
 
 
 class CorrectionRow(Base):

@@ -1,4 +1,4 @@
-"""Tags and energy of items, as the feed of the catalog tells."""
+"""Tags, sound and names of items, as the feed of the catalog tells."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -24,10 +24,14 @@ def apply(session: Session, events: Sequence[CatalogEvent]) -> None:
     session.execute(
         text(
             """
-            insert into description (kind, key, tags, energy)
-            select kind, key, tags, energy
-            from jsonb_to_recordset(cast(:rows as jsonb)) as r (kind text, key uuid, tags text[], energy real)
-            on conflict (kind, key) do update set tags = excluded.tags, energy = excluded.energy
+            insert into description (kind, key, tags, energy, audio, title, artist, artist_key)
+            select kind, key, tags, energy, nullif(audio, '{}'), title, artist, artist_key
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+                     kind text, key uuid, tags text[], energy real, audio real[],
+                     title text, artist text, artist_key uuid)
+            on conflict (kind, key) do update
+            set tags = excluded.tags, energy = excluded.energy, audio = excluded.audio,
+                title = excluded.title, artist = excluded.artist, artist_key = excluded.artist_key
             """
         ),
         {"rows": msgspec.json.encode(list(found.values())).decode()},

@@ -121,7 +121,10 @@ class LatestPlayRow(Base):
 
 
 class DescriptionRow(Base):
-    """What an item is like: its tags, and its energy from 0 (calm) to 1 (loud) where that is known."""
+    """What an item is like: its tags, and its energy from 0 (calm) to 1 (loud) where that is known.
+
+    Of a recording also its `contracts.catalog.AUDIO_FEATURES` where they are known, and its names.
+    """
 
     __tablename__ = "description"
 
@@ -129,8 +132,39 @@ class DescriptionRow(Base):
     key: Mapped[UUID] = mapped_column(primary_key=True)
     tags: Mapped[list[str]]
     energy: Mapped[float | None] = mapped_column(REAL())
+    audio: Mapped[list[float] | None] = mapped_column(postgresql.ARRAY(REAL()))
+    title: Mapped[str | None]
+    artist: Mapped[str | None]
+    artist_key: Mapped[UUID | None]
 
     __table_args__ = (Index("description_tags", "tags", postgresql_using="gin"),)
+
+
+class LikenessRow(Base):
+    """The recordings played here that a described one is most alike to, and how much, 0 to 1; most alike first.
+
+    `is_new`: when that was last looked at nobody here had played it.
+    """
+
+    __tablename__ = "likeness"
+
+    key: Mapped[UUID] = mapped_column(primary_key=True)
+    near: Mapped[list[UUID]] = mapped_column(postgresql.ARRAY(postgresql.UUID(as_uuid=True)))
+    weights: Mapped[list[float]] = mapped_column(postgresql.ARRAY(REAL()))
+    is_new: Mapped[bool]
+
+    __table_args__ = (Index("likeness_near", "near", postgresql_using="gin", postgresql_where=text("is_new")),)
+
+
+class LikenessFitRow(Base):
+    """One row: from what likeness was last fitted, when, and how long that took."""
+
+    __tablename__ = "likeness_fit"
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True)
+    seen: Mapped[str]
+    fitted_at: Mapped[datetime]
+    took_s: Mapped[float]
 
 
 class StampRow(Base):

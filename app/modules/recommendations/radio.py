@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.contracts.recommendations import ItemUnknown, Pick, Radio, Seeds
 from app.kernel.db import Database
 from app.ml.scoring import best
-from app.modules.recommendations import aliases, descriptions, personal, pools, reading
+from app.modules.recommendations import aliases, descriptions, personal, pools, reading, unplayed
 from app.modules.recommendations.candidates import Candidate, hash_of, pick_of, turned
 from app.modules.recommendations.listener import Listener
 from app.modules.recommendations.personal import Folded
@@ -50,6 +50,12 @@ def _seeded(database: Database, of: Listener, seeds: Seeds) -> tuple[list[str], 
         own = reading.names(session, of.listener_id, "recordings", keys)
         words += [f"{each.title} – {each.artist}" for each in dict.fromkeys(own.values())]
         found |= own
+        # for one that nobody here has played stand those it is alike to
+        unheard = unplayed.names(session, of.listener_id, [key for key in seeds.recordings if key not in own])
+        for key, named_so in unheard.items():
+            alike = reading.names(session, of.listener_id, "recordings", unplayed.alike(session, key))
+            words += [f"{named_so.title} – {named_so.artist}"] if alike else []
+            found |= alike
         for artist in seeds.artists:
             sources = [artist, *aliases.sources(session, of.listener_id, "artists", [artist])]
             named = reading.names(session, of.listener_id, "artists", sources)

@@ -51,6 +51,7 @@ from app.modules.recommendations import (
     shelves,
     stamps,
     steered,
+    unplayed,
 )
 from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import KINDS, Listener
@@ -66,7 +67,7 @@ PER_ARTIST = 2  # of recordings, while there are enough others
 WEAK = 0.1  # of the best score: variety is no reason to show what hardly anything speaks for
 MAX_SHELF, MAX_MAP, MAX_TAGS = 30, 100, 12
 MAX_PAGE = 100_000  # of a radio
-POPULAR = "popular"
+POPULAR, LIKENESS = "popular", "likeness"
 AS_IS = Steering()
 NO_MODEL = UUID(int=0)  # of one that serves in the place of a champion that is refused
 ATTEMPTS = 3  # the model of the listener's arm, the champion, the one before
@@ -213,9 +214,10 @@ class RecommendationsService:
         with self.database.begin() as session:
             has_energy = descriptions.has_energies(session)
             tags = descriptions.tags_of_listener(session, listener_id, MAX_TAGS)
+        unplayed_here = shelves.offer_unplayed(self.database, of, size)
         models = {kind: serving.artefact.sha256 for kind, serving in of.models.items()}
         is_degraded = any(kind not in of.folded for kind in KINDS)
-        made = Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags)
+        made = Shelves(filled, models, is_degraded, of.now.date(), has_energy, tags, unplayed_here)
         if models == first:
             self.kept_shelves.keep(asked, stamp, made, by)
         return made
@@ -290,11 +292,9 @@ class RecommendationsService:
         limit = max(1, min(limit, MAX_ITEMS))
         viewer = context.actor().listener_id
         serving = self.models.get(kind)
-        if serving is None:
-            raise ItemUnknown
-        place = serving.artefact.find(key)
-        if place is None:
-            place = self._place_of_sources(serving, viewer, kind, key)
+        place = self._place(serving, viewer, kind, key) if serving is not None else None
+        if serving is None or place is None:
+            return self._alike(viewer, kind, key, limit)
         places, scores = serving.artefact.scorer.similar(place, 2 * limit)
         found = {serving.artefact.key(int(p)): float(s) for p, s in zip(places, scores, strict=True)}
         with self.database.begin() as session:
@@ -341,15 +341,26 @@ class RecommendationsService:
         with self.database.begin() as session:
             return serving_processes(session)
 
-    def _place_of_sources(self, serving: Serving, viewer: UUID | None, kind: Kind, key: UUID) -> int:
-        """Return where the model has an item under a name that it was played under. Raises ItemUnknown."""
+    def _place(self, serving: Serving, viewer: UUID | None, kind: Kind, key: UUID) -> int | None:
+        """Return where the model has an item, under its own name or one that it was played under."""
+        place = serving.artefact.find(key)
+        if place is not None:
+            return place
         with self.database.begin() as session:
             sources = aliases.sources(session, viewer or aliases.EVERYONE, kind, [key])
-        for source in sources:
-            place = serving.artefact.find(source)
-            if place is not None:
-                return place
-        raise ItemUnknown
+        return next((place for source in sources if (place := serving.artefact.find(source)) is not None), None)
+
+    def _alike(self, viewer: UUID | None, kind: Kind, key: UUID, limit: int) -> Recommendations:
+        """Return what a recording that no model knows is like, by its sound, artist and tags. Raises ItemUnknown."""
+        if kind != "recordings":
+            raise ItemUnknown
+        with self.database.begin() as session:
+            found = unplayed.alike(session, key)
+            names = reading.names(session, viewer, kind, found)
+        near = _distinct([each for each in found if each in names], names, {key})
+        if not near:
+            raise ItemUnknown
+        return Recommendations([_plain(names[each], found[each]) for each in near][:limit], LIKENESS, degraded=False)
 
     def similar_listeners(self, listener_id: UUID, limit: int = 25) -> list[SimilarListener]:
         with self.database.begin() as session:

@@ -7,9 +7,9 @@ from uuid import UUID
 from msgspec import structs
 
 from app.contracts.listens import Kind
-from app.contracts.recommendations import Shelf, ShelfName, Steering
+from app.contracts.recommendations import Pick, Shelf, ShelfName, Steering
 from app.kernel.db import Database
-from app.modules.recommendations import descriptions, shelf_pools
+from app.modules.recommendations import descriptions, shelf_pools, unplayed
 from app.modules.recommendations.candidates import Candidate, choose, pick_of, turned
 from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import Listener
@@ -45,6 +45,13 @@ def fill(database: Database, memories: Memories, of: Listener, size: int) -> lis
             chosen = pool.explain(database, of, chosen)
             shelves.append(Shelf(name, kind, [pick_of(each) for each in chosen], is_known, pool.around))
     return shelves
+
+
+def offer_unplayed(database: Database, of: Listener, size: int) -> list[Pick]:
+    """Return what nobody here has played and this listener may like; chosen as on a shelf."""
+    pool = unplayed.pool(database, of)
+    chosen = _chosen(database, of, "unplayed", "recordings", pool.candidates, size)
+    return [pick_of(each) for each in pool.explain(database, of, chosen)]
 
 
 def _chosen(
