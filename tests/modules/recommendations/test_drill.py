@@ -6,7 +6,7 @@ import time
 from app.contracts.training import Model
 from app.kernel.context import SYSTEM, acting_as
 from tests.conftest import PublicApi
-from tests.modules.recommendations.test_freshness import polka  # noqa: F401 (a fixture)
+from tests.modules.recommendations.test_freshness import know_the_taste, polka  # noqa: F401 (a fixture)
 from tests.support.people import Person
 from tests.support.planted_models import plant
 from tests.support.stack import Stack
