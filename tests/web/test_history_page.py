@@ -40,6 +40,7 @@ def test_history_is_left_to_a_client_an_artist_and_a_text(site: Site, visit: Vis
     eventually(lambda: page.reload() is not None and titles(page) == ["Song 2"], within_s=30, every_s=0.3)
     page.get_by_role("link", name="Show all").click()
     assert len(titles(page)) == 6
+    page.get_by_text("By player or day").click()
     page.get_by_label("Up to the day").fill("2001-01-01")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("Nothing in your history fits that.")).to_be_visible()
