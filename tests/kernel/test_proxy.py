@@ -47,12 +47,19 @@ def module() -> Iterator[Module]:
 
 
 @pytest.fixture
-def client(module: Module) -> FlaskClient:
+def outcomes() -> list[bool]:
+    """Of each request to the module whether it failed, as what judges a canary is told."""
+    return []
+
+
+@pytest.fixture
+def client(module: Module, outcomes: list[bool]) -> FlaskClient:
     app = Flask("gateway")
     install_errors(app)
     pool = pool_for(f"http://127.0.0.1:{module.socket.getsockname()[1]}", Path("/"))
     signer = ServiceSigner("gateway", Ed25519PrivateKey.generate())
-    app.register_blueprint(gateway.proxy(Api("echo", ("echo",)), Instances("echo", [pool]), signer))
+    instances = Instances("echo", [pool], told=outcomes.append)
+    app.register_blueprint(gateway.proxy(Api("echo", ("echo",)), instances, signer))
     return app.test_client()
 
 
@@ -74,3 +81,20 @@ def test_a_short_reply_that_breaks_off_is_none(client: FlaskClient, module: Modu
     module.said = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     reply = client.open("/api/v1/echo/it", method=method)
     assert (reply.status_code, reply.json["code"], module.asked) == (503, "unavailable", times)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "failed"),
+    [
+        (b"200 OK", b"text/html", [False]),
+        (b"404 Not Found", b"application/problem+json", [False]),
+        (b"503 Service Unavailable", b"application/problem+json", [True]),  # the module itself says that
+        (b"502 Bad Gateway", b"text/html", [True, True, True]),  # and this a proxy before it: there are other ways
+    ],
+)
+def test_what_fails_is_counted(
+    client: FlaskClient, module: Module, outcomes: list[bool], status: bytes, kind: bytes, failed: list[bool]
+) -> None:
+    module.said = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: 2\r\n\r\n{}" % (status, kind)
+    client.get("/api/v1/echo/it")
+    assert outcomes == failed
