@@ -24,7 +24,8 @@ Pull = Callable[[str, int], FeedPage[TrainingEvent]]
 Progress = Callable[[float, str], None]
 
 PAGE = 1000
-REST = 2.0  # times as long as a step took: whoever submits a listen meanwhile comes first
+BRISK = 20_000  # events, which are there soon; beyond it whoever submits a listen meanwhile comes first
+REST = 2.0  # times as long as a step took
 LONGEST_REST_S = 1.0
 FACTS = ("rows", "listeners", "recordings", "artists", "bytes", "schema_version", "files", "new_bytes")
 PATIENCE_S = 30.0  # for a restart of `listens` in the middle of a snapshot
@@ -32,13 +33,17 @@ BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 
 
 class Pace:
-    """Rests after each step of a long work."""
+    """Rests after each step of a snapshot that is a long one."""
 
     def __init__(self) -> None:
+        self._events = 0
         self._since = time.monotonic()
 
-    def rest(self) -> None:
-        time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - self._since)))
+    def rest(self, events: int = 0) -> None:
+        """Rest after a step that read so many events."""
+        self._events += events
+        if self._events > BRISK:
+            time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - self._since)))
         self._since = time.monotonic()
 
 
@@ -54,21 +59,22 @@ class Snapshots:
 
     def create(self, progress: Progress = lambda _fraction, _step: None) -> Snapshot:
         """Go on from the newest snapshot where there is one: what was read before is not read again."""
+        pace = Pace()
         with self.alone(), Spill(self.home) as spill:
             base, cursor, newest = self._base()
             with self.database.begin() as session:
                 erased = {each.bytes for each in session.execute(text("select pseudonym from erasure")).scalars()}
             try:
-                cursor = self._read_feed(spill, cursor, erased, progress)
+                cursor = self._read_feed(spill, cursor, erased, pace, progress)
             except FeedReset:
                 base, newest = None, None
                 spill.clear()
-                cursor = self._read_feed(spill, "", erased, progress)
+                cursor = self._read_feed(spill, "", erased, pace, progress)
             progress(0.0, "writing the snapshot")
             if newest is not None and not spill.touched():
                 content = base or {}
             else:
-                content = snapshot_files.grow(self.home, base, spill, Pace().rest)
+                content = snapshot_files.grow(self.home, base, spill, pace.rest)
             snapshot_id, content = self.store.keep(content, {"feed_cursor": cursor}, base)
             with self.database.begin() as session:
                 self.enter(session, snapshot_id, content, cursor)
@@ -170,8 +176,8 @@ class Snapshots:
             return None, "", None
         return self.store.content(newest.snapshot_id), newest.feed_cursor, newest
 
-    def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], progress: Progress) -> str:
-        count, pace = 0, Pace()
+    def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], pace: Pace, progress: Progress) -> str:
+        count = 0
         while True:
             progress(0.0, f"reading listens ({count:,})")
             page = self._patiently(cursor, progress)
@@ -180,7 +186,7 @@ class Snapshots:
             if page.cursor == cursor or not page.events:
                 return page.cursor
             cursor = page.cursor
-            pace.rest()
+            pace.rest(len(page.events))
 
     def _patiently(self, cursor: str, progress: Progress) -> FeedPage[TrainingEvent]:
         deadline = time.monotonic() + PATIENCE_S
