@@ -46,14 +46,16 @@ class Scene:
         """Let `begin` start a process (its pid), and kill it in the middle of a move; nothing of the move is left."""
         key = {"key": f"{subject} {old} {new}"}
         self.admin.execute(text("select pg_advisory_lock(hashtext(:key))"), key)
-        pid = begin()
-        waiting = eventually(self._waiting, within_s=30)
-        between = self.states()
-        os.kill(pid, signal.SIGKILL)
-        # the server sees that its client is gone only when it answers
-        self.admin.execute(text("select pg_terminate_backend(:pid)"), {"pid": waiting})
-        eventually(lambda: self._waiting() is None)
-        self.admin.execute(text("select pg_advisory_unlock(hashtext(:key))"), key)
+        try:
+            pid = begin()
+            waiting = eventually(self._waiting, within_s=60)
+            between = self.states()
+            os.kill(pid, signal.SIGKILL)
+            # the server sees that its client is gone only when it answers
+            self.admin.execute(text("select pg_terminate_backend(:pid)"), {"pid": waiting})
+            eventually(lambda: self._waiting() is None)
+        finally:
+            self.admin.execute(text("select pg_advisory_unlock(hashtext(:key))"), key)
         assert self.states() == between
 
     def _waiting(self) -> int | None:
