@@ -46,6 +46,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         task_ignore_result=True,
         task_default_queue=settings.queue,
+        control_exchange=settings.queue,  # or workers of other systems on the same broker would answer for one's own
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         task_publish_retry=False,

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from app.bench.system import Servers, System, kill, running_system
 from app.cli import logs
-from app.kernel.celery import doorbell
+from app.kernel.celery import broker_state, doorbell, make_celery
 from tests.support.commands import manage_json
 from tests.support.fired import firing, samples
 from tests.support.people import Person, new_person
@@ -82,6 +83,14 @@ def test_one_address_tells_of_gateway_services_and_workers(observed: System, adm
         command = ["promtool", "check", "metrics"]
         linted = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert linted.returncode == 0, linted.stderr
+
+
+def test_a_worker_of_another_system_on_the_same_broker_is_not_ones_own(observed: System) -> None:
+    own, other = (
+        make_celery(structs.replace(observed.settings, queue=queue)) for queue in (observed.settings.queue, "other")
+    )
+    eventually(lambda: broker_state(own) == ("up", "up"), within_s=60, every_s=0.5)
+    assert broker_state(other) == ("up", "down")
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Prometheus) is not installed")
