@@ -1,8 +1,5 @@
 """Weighted matrix factorisation by alternating least squares (iALS), each row a small system."""
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +36,8 @@ class AlsParameters:
     seed: int = 0
 
 
-def factorise(
-    W: sp.csr_matrix, chosen: AlsParameters, progress: Progress, threads: ThreadPoolExecutor | None = None
-) -> Factors:
-    """Fit the factors of the items of (rows, items) play weights, ready to fold any row in; on `threads`, if given.
+def factorise(W: sp.csr_matrix, chosen: AlsParameters, progress: Progress) -> Factors:
+    """Fit the factors of the items of (rows, items) play weights, ready to fold any row in.
 
     Sources: Hu, Koren & Volinsky 2008; the dense part as a term of its own, Rendle et al. 2021.
     """
@@ -58,9 +53,9 @@ def factorise(
     for step in range(chosen.iterations):
         progress(step / chosen.iterations, "factors")
         Z, D = _diagonal(Y, chosen)
-        Z, D = _diagonal(solve_rows(confidence, Z, D, threads), chosen)
+        Z, D = _diagonal(solve_rows(confidence, Z, D), chosen)
         progress((step + 0.5) / chosen.iterations, "factors")
-        Y = solve_rows(confidence_T, Z, D, threads)
+        Y = solve_rows(confidence_T, Z, D)
     vectors, dense = _diagonal(Y, chosen)
     scale = (np.maximum(degrees, 1) ** -chosen.obscurity).astype(np.float32)
     return Factors(vectors, dense, item_weight, scale, chosen.listener_power, mean_entries, chosen.plays_power)
@@ -88,26 +83,13 @@ def _diagonal(Y: Floats, chosen: AlsParameters) -> tuple[Floats, Floats]:
     return Y @ Q.astype(np.float32), dense.astype(np.float32)
 
 
-def solve_rows(C: sp.csr_matrix, Z: Floats, D: Floats, threads: ThreadPoolExecutor | None = None) -> Floats:
+def solve_rows(C: sp.csr_matrix, Z: Floats, D: Floats) -> Floats:
     """Return for each row c of C the x of (diag D + Zᵀ diag(c) Z) x = Zᵀ c, nothing for an empty row.
 
     Solved in as many unknowns as the row has entries (Woodbury) or as there are factors, whichever is less.
     """
-    lengths = np.diff(C.indptr)
-    X = np.zeros((C.shape[0], Z.shape[1]), dtype=np.float32)
-
-    def solve(rows: NDArray[np.int64]) -> None:
-        place = np.arange(int(lengths[rows[-1]]))
-        is_there = place < lengths[rows, None]
-        entry = np.where(is_there, C.indptr[rows, None] + place, 0)
-        X[rows] = _solved(Z[C.indices[entry]], np.where(is_there, C.data[entry], np.float32(0)), D)
-
-    deque((threads.map if threads else map)(solve, _batches(lengths, Z.shape[1])), maxlen=0)
-    return X
-
-
-def _batches(lengths: NDArray[np.int32], count: int) -> Iterator[NDArray[np.int64]]:
-    """Yield rows of about the same length, the longest last, as many at once as the cache holds."""
+    count, lengths = Z.shape[1], np.diff(C.indptr)
+    X = np.zeros((C.shape[0], count), dtype=np.float32)
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     ordered, start = lengths[order], 0
@@ -115,8 +97,13 @@ def _batches(lengths: NDArray[np.int32], count: int) -> Iterator[NDArray[np.int6
         longest = max(int(ordered[start]) + 1, int(ordered[start] * PADDED))
         most = max(1, ENTRIES // (longest * count))
         end = min(int(np.searchsorted(ordered, longest, side="right")), start + most)
-        yield order[start:end]
+        rows = order[start:end]
+        place = np.arange(int(ordered[end - 1]))
+        is_there = place < lengths[rows, None]
+        entry = np.where(is_there, C.indptr[rows, None] + place, 0)
+        X[rows] = _solved(Z[C.indices[entry]], np.where(is_there, C.data[entry], np.float32(0)), D)
         start = end
+    return X
 
 
 def _solved(Z: Floats, c: Floats, D: Floats) -> Floats:

@@ -5,7 +5,6 @@ operator. Both parts are sums over the listener's own items, so every score can 
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,7 +19,6 @@ from app.ml.holdout import hide_fifth, mean_ndcg, rows_to_hide
 from app.ml.interactions import weighted
 from app.ml.links import Links, cut, sample, spread
 from app.ml.progress import Progress, no_progress
-from app.ml.side_by_side import THREADS, side_by_side
 from app.ml.tuning import Chosen, Step, climb
 
 # Where a search begins; the order is that in which parameters are tried.
@@ -130,11 +128,8 @@ class Blend(Recommender):
         factors, B = None, sp.csr_matrix((X.shape[1], X.shape[1]), dtype=np.float32)
         if W.nnz:
             als = self._als(self.chosen_, self.factors or factors_for(*X.shape))
-            factors, links = side_by_side(
-                lambda told, threads: factorise(W, als, told, threads),
-                lambda told: self._links(W, told),
-                lambda done, step: progress(0.9 * done, step),
-            )
+            factors = factorise(W, als, lambda done, step: progress(0.4 * done, step))
+            links = self._links(W, lambda done, step: progress(0.4 + 0.5 * done, step))
             size = spread(_factor_scores(factors, sample(W)))
             if self._friends is not None:
                 self.friends_weight_ = size * self.chosen_["friends"] / spread(_social(self._friends, W).toarray())
@@ -189,7 +184,7 @@ class Blend(Recommender):
             found = 0.0
             for number, part in enumerate(parts):
                 if (number, als) not in fitted:
-                    factors = factorise(part.train, self._als(chosen, size), beat, threads)
+                    factors = factorise(part.train, self._als(chosen, size), beat)
                     scores = _factor_scores(factors, part.profiles)
                     scores /= np.float32(spread(scores))
                     fitted[number, als] = scores
@@ -201,8 +196,7 @@ class Blend(Recommender):
             del steps["smooth"]
         if self._friends is None:
             del steps["friends"]
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="fit") as threads:
-            return climb(objective, START, steps, evaluations, tell)[0]
+        return climb(objective, START, steps, evaluations, tell)[0]
 
     def _part(self, W: sp.csr_matrix, rng: np.random.Generator, rows: NDArray[np.int64], progress: Progress) -> "_Part":
         most = max(FEWEST_ROWS, SCORED // W.shape[1])
