@@ -36,7 +36,7 @@ def owner(site: Site, supysonic: Supysonic) -> Person:
             person.listener_id, "On the road", entries=[NewEntry(*names) for names in played]
         )
         services.playlists.connect_library(person.listener_id, supysonic.url, USER, PASSWORD, pushes_weekly=False)
-        eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=15)
+        eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=30)
     return person
 
 
@@ -113,18 +113,18 @@ def test_a_recording_plays_in_the_page_and_on_the_next_one(owner: Person, visit:
     expect(player).to_be_visible()
     expect(player).to_contain_text("Wind")
     expect(player).to_contain_text("The High Wires")
-    eventually(lambda: now(page) > 0.2, within_s=10)
+    eventually(lambda: now(page) > 0.2, within_s=30)
     assert abs(page.evaluate("document.querySelector('audio').duration") - 40) < 0.5
     page.evaluate("document.querySelector('audio').currentTime = 35")
-    eventually(lambda: now(page) > 35.1, within_s=10)
+    eventually(lambda: now(page) > 35.1, within_s=30)
     assert barriers(page) == []
     expect(link).to_have_attribute("aria-current", "true")
     link.click()
-    assert page.evaluate("document.querySelector('audio').paused")
+    eventually(lambda: page.evaluate("document.querySelector('audio').paused"))
     page.goto("/playlists")
     expect(player).to_contain_text("Wind")
     page.evaluate("document.querySelector('audio').play()")
-    eventually(lambda: now(page) > 35, within_s=10)
+    eventually(lambda: now(page) > 35, within_s=30)
     player.get_by_role("button", name="Close the player").click()
     expect(player).to_be_hidden()
     page.goto("/history")
@@ -142,14 +142,14 @@ def test_what_is_played_in_the_page_is_told_as_by_any_player(owner: Person, visi
     page.get_by_role("link", name=WIND).click()
     with acting_as(owner.actor):
         before = listens.count(owner.listener_id)
-        eventually(lambda: listens.get_playing_now(owner.listener_id) is not None, within_s=10)
+        eventually(lambda: listens.get_playing_now(owner.listener_id) is not None, within_s=30)
         page.evaluate("document.querySelector('audio').playbackRate = 8")
-        eventually(lambda: now(page) > 10, within_s=10)
+        eventually(lambda: now(page) > 10, within_s=30)
         page.goto("/playlists")  # half of its 40 seconds are heard on two pages
         assert listens.count(owner.listener_id) == before
         page.evaluate("document.querySelector('audio').play()")
         page.evaluate("document.querySelector('audio').playbackRate = 8")
-        eventually(lambda: listens.count(owner.listener_id) == before + 1, within_s=10)
+        eventually(lambda: listens.count(owner.listener_id) == before + 1, within_s=30)
         [told] = listens.history(owner.listener_id, limit=1).listens
     assert (told.artist, told.title, told.client) == ("The High Wires", "Wind", "segue")
     assert abs((datetime.now(UTC) - told.listened_at).total_seconds()) < 60
@@ -169,7 +169,7 @@ def test_what_can_not_be_played_says_so(site: Site, odd: Odd, visit: Visit) -> N
     with acting_as(person.actor):
         services.listens.submit(person.listener_id, [NewListen(datetime.now(UTC), "The High Wires", "Wind")])
         services.playlists.connect_library(person.listener_id, odd.url, USER, PASSWORD, pushes_weekly=False)
-        eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=15)
+        eventually(lambda: services.playlists.get_library(person.listener_id).state == "ready", within_s=30)
     odd.error = {"code": 70, "message": "gone"}
     context = visit(person).context
     page = context.new_page()  # the refused sound is an error on its console
@@ -197,6 +197,6 @@ def test_a_long_recording_comes_in_parts_to_its_end(
     page.goto("/history")
     page.get_by_role("link", name=WIND).click()
     page.evaluate("document.querySelector('audio').playbackRate = 16")
-    eventually(lambda: page.evaluate("document.querySelector('audio').ended"), within_s=15)
+    eventually(lambda: page.evaluate("document.querySelector('audio').ended"), within_s=30)
     assert now(page) > 39
     assert len(asked) > 3
