@@ -47,13 +47,16 @@ MODULE_CALLS: dict[str, Calls] = {
     },
 }
 
+# What modules of the last release call besides: while a system is brought to this one, they run beside its modules.
+FORMER_CALLS: dict[str, Calls] = {"catalog": {"listens": ("feed",)}, "recommendations": {"listens": ("feed",)}}
+
 # of the methods that are for parts of Segue only, those that the fronts call
 FRONT_CALLS: Calls = {"accounts": ("inactive_sessions", "note_requests", "visible_of")}
 
 
 def allowed(contract: Contract, modules: Iterable[str], *, is_front: bool = False) -> frozenset[str]:
     """Return the methods of a contract that a process with these modules may call."""
-    own = [MODULE_CALLS[module] for module in modules]
+    own = [calls[module] for calls in (MODULE_CALLS, FORMER_CALLS) for module in modules if module in calls]
     names = {name for calls in (EVERYBODY, *own) for name in calls.get(contract.name, ())}
     if is_front:
         names.update(FRONT_CALLS.get(contract.name, ()))
