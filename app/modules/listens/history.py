@@ -94,15 +94,17 @@ def page(
     span = _span(listener_id, before, after)
     order = "asc" if is_nearest_after else "desc"
     names, values = _by_names(session, listener_id, wanted)
+    by_client = "" if wanted.client is None else " and client = :client"
     rows: Sequence[Any] = []
     if names and not offset:
-        rows = _among_nearest(session, span, order, *_from_client(names, values, wanted), limit + 1)
+        near = {**span, **values, "client": wanted.client, "most": limit + 1}
+        rows = _among_nearest(session, order, names + by_client, near)
     if len(rows) <= limit:
         found = _items(session, listener_id, names, values) if names else None
         conditions, values = (FOUND, found) if found is not None else (names, values)
-        conditions, values = _from_client(conditions, values, wanted)
         rows = session.execute(
-            text(PAGE.format(wanted=conditions, order=order)), {**span, **values, "limit": limit + 1, "offset": offset}
+            text(PAGE.format(wanted=conditions + by_client, order=order)),
+            {**span, **values, "client": wanted.client, "limit": limit + 1, "offset": offset},
         ).all()
     listens = [Listen(*row) for row in rows[:limit]]
     if is_nearest_after:
@@ -126,20 +128,12 @@ def _by_names(session: Session, listener_id: UUID, wanted: Wanted) -> tuple[str,
     return " ".join(conditions), values
 
 
-def _from_client(conditions: str, values: dict[str, Any], wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    if wanted.client is None:
-        return conditions, values
-    return conditions + " and client = :client", {**values, "client": wanted.client}
-
-
-def _among_nearest(
-    session: Session, span: dict[str, Any], order: str, conditions: str, values: dict[str, Any], most: int
-) -> Sequence[Any]:
+def _among_nearest(session: Session, order: str, conditions: str, values: dict[str, Any]) -> Sequence[Any]:
     """Return up to `most` rows that fulfil conditions of the listens nearest to a page's beginning."""
     nearest = PAGE.format(wanted="", order=order)
     return session.execute(
         text(AMONG_NEAREST.format(nearest=nearest, wanted=conditions, order=order)),
-        {**span, **values, "limit": NEAREST, "offset": 0, "most": most},
+        {**values, "limit": NEAREST, "offset": 0},
     ).all()
 
 
