@@ -33,16 +33,16 @@ BEGINNING = re.compile(r"[0-9a-f]{4,64}")
 
 
 class Pace:
-    """Rests after each step of a snapshot that is a long one."""
+    """Counts the events of a snapshot, and rests after each of its steps where they are many."""
 
     def __init__(self) -> None:
-        self._events = 0
+        self.events = 0
         self._since = time.monotonic()
 
     def rest(self, events: int = 0) -> None:
         """Rest after a step that read so many events."""
-        self._events += events
-        if self._events > BRISK:
+        self.events += events
+        if self.events > BRISK:
             time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - self._since)))
         self._since = time.monotonic()
 
@@ -67,7 +67,7 @@ class Snapshots:
             try:
                 cursor = self._read_feed(spill, cursor, erased, pace, progress)
             except FeedReset:
-                base, newest = None, None
+                base, newest, pace = None, None, Pace()
                 spill.clear()
                 cursor = self._read_feed(spill, "", erased, pace, progress)
             progress(0.0, "writing the snapshot")
@@ -177,12 +177,10 @@ class Snapshots:
         return self.store.content(newest.snapshot_id), newest.feed_cursor, newest
 
     def _read_feed(self, spill: Spill, cursor: str, erased: set[bytes], pace: Pace, progress: Progress) -> str:
-        count = 0
         while True:
-            progress(0.0, f"reading listens ({count:,})")
+            progress(0.0, f"reading listens ({pace.events:,})")
             page = self._patiently(cursor, progress)
             spill.add(page.events, erased)
-            count += len(page.events)
             if page.cursor == cursor or not page.events:
                 return page.cursor
             cursor = page.cursor
