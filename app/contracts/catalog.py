@@ -25,6 +25,7 @@ AUDIO_FEATURES = (
     "valence",
     "tempo",
 )
+AUDIO_GREATEST = 1000.0  # either way: beyond what any analysis says
 Audio = Annotated[list[float], Meta(max_length=len(AUDIO_FEATURES))]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.contracts.catalog import AUDIO_FEATURES, Sound, Tagging
+from app.contracts.catalog import AUDIO_FEATURES, AUDIO_GREATEST, Sound, Tagging
 from app.contracts.identity import canonical
 from app.contracts.listens import NewListen
 from app.datasets.registry import BadDataset
@@ -82,7 +82,7 @@ def _audio(features: list[str]) -> list[float]:
         values = [float(feature) for feature in features]
     except ValueError:
         return []
-    return values if all(abs(value) < 1000 for value in values) else []  # neither nan nor inf is below
+    return values if all(abs(value) < AUDIO_GREATEST for value in values) else []  # neither nan nor inf is below
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contracts.catalog import AUDIO_FEATURES, Described, Description, Sound
+from app.contracts.catalog import AUDIO_FEATURES, AUDIO_GREATEST, Described, Description, Sound
 from app.contracts.identity import EmptyName, identify
 from app.contracts.listens import Kind
 from app.kernel import feed
@@ -16,7 +16,6 @@ from app.kernel.contract import InvalidRequest
 from app.modules.catalog.names import Names
 
 AN_EVENT = 200  # descriptions
-GREATEST = 1000.0  # of an audio feature, either way: beyond what any analysis says
 
 
 def add_sounds(session: Session, sounds: Sequence[Sound]) -> int:
@@ -57,7 +56,7 @@ def add_sounds(session: Session, sounds: Sequence[Sound]) -> int:
 
 
 def _check(sound: Sound) -> None:
-    is_whole = len(sound.audio) == len(AUDIO_FEATURES) and all(abs(value) <= GREATEST for value in sound.audio)
+    is_whole = len(sound.audio) == len(AUDIO_FEATURES) and all(abs(value) <= AUDIO_GREATEST for value in sound.audio)
     if sound.audio and not is_whole:
         raise InvalidRequest(
             f"audio of a recording: none, or {len(AUDIO_FEATURES)} numbers: {', '.join(AUDIO_FEATURES)}"
