@@ -450,7 +450,7 @@ class Listens(Imports, Relays, Statistics, Protocol):
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListensEvent]:
         """Events after a cursor ("" for the beginning). Raises FeedReset when the cursor is of another generation."""
 
-    @query(access=Access.SERVICE, timeout=10)
+    @query(access=Access.SERVICE, timeout=10, former="feed")
     def folded_feed(self, after: str, limit: int = 20_000) -> FeedPage[FoldedEvent]:
         """The same log, of the same cursors, for those who count: what was stored together is told together.
 

@@ -111,11 +111,16 @@ class Mark:
     timeout_s: float
     access: Access
     scope: str  # what an API token needs: read, write or scrobble
+    former: str = ""
 
 
-def query(*, access: Access, timeout: float = 2.0, scope: str = "read") -> Callable[[F], F]:
-    """Mark a read: no effect, so it may be retried. `timeout` in seconds."""
-    return _mark(Mark(True, True, timeout, access, scope))
+def query(*, access: Access, timeout: float = 2.0, scope: str = "read", former: str = "") -> Callable[[F], F]:
+    """Mark a read: no effect, so it may be retried. `timeout` in seconds.
+
+    `former` is the method that answers where the module still runs as the last release, which hasn't this one: it
+    takes the same, and what it returns may be returned here.
+    """
+    return _mark(Mark(True, True, timeout, access, scope, former))
 
 
 def command(
@@ -162,6 +167,11 @@ def compile_contract(protocol: type, name: str) -> Contract:
         for method_name, function in inspect.getmembers(protocol, inspect.isfunction)
         if not method_name.startswith("_")
     }
+    for method in methods.values():
+        if (former := method.mark.former) and (
+            former not in methods or methods[former].signature.parameters.keys() != method.signature.parameters.keys()
+        ):
+            raise TypeError(f"{method.label}: {former} is not a method that takes the same")
     return Contract(name, protocol, methods)
 
 

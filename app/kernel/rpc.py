@@ -232,14 +232,21 @@ class _Broken(Exception):
 
 def remote(contract: Contract, connection: Remote) -> Any:
     """Bind by HTTP requests to the process that runs the module."""
-    return SimpleNamespace(**{m.name: _stub(m, connection) for m in contract.methods.values()})
+    return SimpleNamespace(**{m.name: _stub(m, contract, connection) for m in contract.methods.values()})
 
 
-def _stub(method: Method, connection: Remote) -> Any:
+def _stub(method: Method, contract: Contract, connection: Remote) -> Any:
     decoder = msgspec.json.Decoder(method.returns)
+    former = contract.methods.get(method.mark.former)
 
     def stub(*args: Any, **kwargs: Any) -> Any:
-        return connection.call(method, decoder, encode_call(method, args, kwargs))
+        body = encode_call(method, args, kwargs)
+        try:
+            return connection.call(method, decoder, body)
+        except NotFound:
+            if former is None:
+                raise
+        return connection.call(former, decoder, body)  # the other side is of the last release
 
     return stub
 

@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from app.kernel import context
 from app.kernel.balance import Instances
-from app.kernel.contract import Unauthenticated, compile_contract
+from app.kernel.contract import Contract, Unauthenticated, compile_contract
 from app.kernel.rpc import Dispatcher, Remote, Resilience, remote
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 from app.kernel.transport import pool_for
@@ -30,7 +30,13 @@ class EchoServer:
     bodies: list[bytes] = field(default_factory=list)
 
     def bind(
-        self, *, port: int = 0, ports: tuple[int, ...] = (), signer: ServiceSigner | None = None, **resilience: Any
+        self,
+        contract: Contract = CONTRACT,
+        *,
+        port: int = 0,
+        ports: tuple[int, ...] = (),
+        signer: ServiceSigner | None = None,
+        **resilience: Any,
     ) -> Any:
         pools = [pool_for(f"http://127.0.0.1:{each}", Path("/")) for each in ports or (port or self.port,)]
         connection = Remote(
@@ -39,7 +45,7 @@ class EchoServer:
             signer or ServiceSigner("caller", self.key),
             Resilience(**resilience),
         )
-        return remote(CONTRACT, connection)
+        return remote(contract, connection)
 
 
 def _actors(token: str) -> context.Actor:

@@ -70,6 +70,21 @@ def test_an_owners_method_names_the_owner_first() -> None:
         compile_contract(Bad, "bad")
 
 
+@pytest.mark.parametrize("former", ["nothing", "find"])
+def test_a_former_method_takes_the_same(former: str) -> None:
+    class Bad(Protocol):
+        @query(access=Access.PUBLIC)
+        def find(self, name: str) -> int:
+            """A number."""
+
+        @query(access=Access.PUBLIC, former=former)
+        def read(self, number: int) -> int:
+            """A number."""
+
+    with pytest.raises(TypeError, match=rf"bad\.read: {former}"):
+        compile_contract(Bad, "bad")
+
+
 def test_two_errors_cannot_share_a_code() -> None:
     with pytest.raises(TypeError, match="two errors"):
 

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 import urllib3
@@ -7,10 +8,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.bench.system import free_port
 from app.kernel.context import SYSTEM, acting_as, budget
-from app.kernel.contract import ContractMismatch, DeadlineExceeded, ServiceUnavailable, Unauthenticated
+from app.kernel.contract import (
+    Access,
+    ContractMismatch,
+    DeadlineExceeded,
+    NotFound,
+    ServiceUnavailable,
+    Unauthenticated,
+    compile_contract,
+    query,
+)
 from app.kernel.tokens import ServiceSigner
 from tests.kernel.conftest import EchoServer
-from tests.kernel.echo import EchoService, Thing, ThingNotFound
+from tests.kernel.echo import Echo, EchoService, Thing, ThingNotFound
 from tests.support.faultproxy import FaultProxy
 
 
@@ -29,6 +39,25 @@ def test_an_error_crosses_the_wire_as_its_own_type(echo_server: EchoServer) -> N
     with pytest.raises(ThingNotFound) as caught:
         echo_server.bind().get_thing(-1)
     assert caught.value.details == {"number": -1}
+
+
+class NewerEcho(Echo, Protocol):
+    @query(access=Access.PUBLIC, former="get_thing")
+    def get_named_thing(self, number: int) -> Thing | None:
+        """A thing."""
+
+    @query(access=Access.PUBLIC)
+    def count_things(self) -> int:
+        """How many there are."""
+
+
+def test_where_a_method_is_missing_its_former_answers(echo_server: EchoServer) -> None:
+    newer = echo_server.bind(compile_contract(NewerEcho, "echo"))
+    assert newer.get_named_thing(3) == Thing(3, "thing 3")
+    with pytest.raises(ThingNotFound):
+        newer.get_named_thing(-1)
+    with pytest.raises(NotFound, match="no method 'count_things'"):
+        newer.count_things()
 
 
 def test_a_callers_deadline_travels_and_shrinks(echo_server: EchoServer) -> None:
