@@ -298,6 +298,16 @@ class Runtime:
         self._seen: list[dict[str, Any]] = []
         self._looked_at = -HEALTH_TTL_S
 
+    def warm(self) -> None:
+        """Do what each worker would do first, before they are forked: what comes of it is in memory once.
+
+        No connection is kept, which two processes would share; a database that can't be reached is left for later.
+        """
+        for module in self.container.hosted:
+            with contextlib.suppress(DomainError):
+                database_check(self.container, module)()
+            self.container.databases[module].dispose()
+
     def start_followers(self) -> None:
         """Start the background work; called in each gunicorn worker after the fork."""
         for module in self.container.hosted:

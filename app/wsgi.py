@@ -65,6 +65,8 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
         if request.path == "/api/v1/listens":
             request.max_content_length = MAX_BATCH_BYTES
 
+    for module in container.hosted:
+        container.wire(module)  # before workers are forked: what is imported here is in memory once
     people = People(container.get("accounts"), settings, decode=auth.decode_access_token)
     auth.install_jwt(app, people)
     _install_metrics(app, runtime)
@@ -83,6 +85,7 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
     if topology.is_split():
         _install_rpc(app, container, people)
     _install_health(app, container, process)
+    app.url_map.update()  # sorted once, instead of by the first request of each worker
     return app
 
 

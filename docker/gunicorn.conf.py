@@ -5,6 +5,7 @@ keep-alive need the least CPU per request of the worker kinds that work with psy
 """
 
 import contextlib
+import gc
 import os
 import shutil
 import socket
@@ -32,6 +33,18 @@ if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     if "SEGUE_IS_SUCCESSOR" not in os.environ:  # the figures of a former start are nobody's
         shutil.rmtree(metrics, ignore_errors=True)
     os.makedirs(metrics, exist_ok=True)
+
+
+def when_ready(server):
+    """Make ready what the workers, which are forked next, share.
+
+    Frozen, because a full collection of garbage in a worker would write to every object, and so copy it.
+    """
+    runtime = getattr(server.app.callable, "extensions", {}).get("segue")
+    if hasattr(runtime, "warm"):
+        runtime.warm()
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(worker):

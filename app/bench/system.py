@@ -24,7 +24,7 @@ import urllib3
 from app.composition import Container, process_names, services_for
 from app.host import secrets as host_secrets
 from app.host.postgres import running_postgres
-from app.host.serving import bind_of, certificates_for, serving_command
+from app.host.serving import COMPUTING, SERVING, bind_of, certificates_for, serving_command
 from app.host.valkey import running_valkey
 from app.kernel import migrations
 from app.settings import MODULE_NAMES, Settings
@@ -129,7 +129,7 @@ def environment_for(servers: Servers, folder: Path, database: str, topology: str
         "SEGUE_RATE_LIMITS": "0",
         "SEGUE_ENVIRONMENT": "test",
         "SEGUE_ALLOW_PRIVATE_HOSTS": "127.0.0.1",  # where the other services of tests are
-        "OPENBLAS_NUM_THREADS": "1",
+        **COMPUTING,
     }
 
 
@@ -167,7 +167,7 @@ def start_process(
         certificates=certificates_for(served.urls, settings.data_dir),
         nice=served.nice,
     )
-    return start_command(settings, environment, name, command, checkout=checkout)
+    return start_command(settings, {**SERVING, **environment}, name, command, checkout=checkout)
 
 
 def started_as(topology: Topology, process: str) -> list[str]:

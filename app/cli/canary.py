@@ -9,7 +9,7 @@ from app.cli.programs import metrics_folder
 from app.cli.running import ask
 from app.cli.shared import SegueError, answer, as_json, note_act, settings, table
 from app.host.places import HostError
-from app.host.serving import ROOT, bind_of, certificates_for, serving_command
+from app.host.serving import ROOT, SERVING, bind_of, certificates_for, serving_command
 from app.kernel import canary as canaries
 from app.kernel.canary import Canary
 from app.settings import MODULE_NAMES
@@ -52,8 +52,8 @@ def serve(module: str, url: str, workers: int) -> None:
     os.chdir(ROOT)
     os.environ |= {
         "SEGUE_DATA_DIR": str(loaded.data_dir),
+        **SERVING,
         **metrics_folder(loaded, f"{process}-canary"),
-        "OPENBLAS_NUM_THREADS": "1",
     }
     os.execvp(command[0], command)  # noqa: S606
 

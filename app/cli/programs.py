@@ -6,7 +6,16 @@ import sys
 from sqlalchemy.engine import make_url
 
 from app.host.processes import Program
-from app.host.serving import ROOT, WORKER_NICE, bind_of, certificates_for, serving_command, yielding
+from app.host.serving import (
+    COMPUTING,
+    ROOT,
+    SERVING,
+    WORKER_NICE,
+    bind_of,
+    certificates_for,
+    serving_command,
+    yielding,
+)
 from app.host.up import Environment
 from app.settings import Settings
 from app.topology import GATEWAY, Topology
@@ -22,7 +31,7 @@ def programs(settings: Settings, topology: Topology, environment: Environment, w
         **environment,
         "DATABASE_URL": url.set(username=None, password=None).render_as_string(),
         "PYTHONPATH": str(ROOT),
-        "OPENBLAS_NUM_THREADS": "1",
+        **COMPUTING,
     }
     for module in settings.module_database_urls:
         own = make_url(settings.module_database_urls[module]).set(username=None, password=None)
@@ -84,7 +93,7 @@ def _web_program(
             certificates=certificates_for(served.urls, settings.data_dir),
             nice=served.nice,
         ),
-        environment={**shared, **metrics_folder(settings, name)},
+        environment={**shared, **SERVING, **metrics_folder(settings, name)},
         directory=ROOT,
         ready_at=ready_at,
         binds=tuple(binds) if is_held else (),

@@ -11,6 +11,16 @@ from app.host.places import HostError
 ROOT = Path(__file__).resolve().parents[2]
 WORKER_NICE = 5  # it computes for minutes; with 10 it hardly starts on a machine that others keep busy
 
+# Threads of BLAS wait for each other where cores are shared.
+COMPUTING = {"OPENBLAS_NUM_THREADS": "1"}
+# What a request's arrays took goes back to the machine, instead of staying with each thread of each process.
+SERVING = {
+    **COMPUTING,
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1000000",
+    "MALLOC_TRIM_THRESHOLD_": "1000000",
+}
+
 
 def serving_command(
     process: str,
