@@ -1,5 +1,6 @@
 # Relative paths only, all of them quoted: the checkout may lie in a folder with spaces.
 # ARGS reaches the command: make run ARGS="--port 9000 --no-demo"   make test ARGS="-k feed"   make bench WHAT=serve
+# make test ARGS="-m extended" runs what `make test` leaves out, since it takes long; continuous integration runs both.
 
 PYTHON =
 ARGS =
@@ -23,7 +24,7 @@ run: setup
 # MODULE=playlists runs the tests of one module and those of its contract's users that speak of it, in one process.
 test: setup-dev
 	@$(if $(MODULE),chosen=$$($(VENV) -m tests.support.affected module $(MODULE)) || exit 1;) \
-	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser" $$chosen,-n 2 --dist loadgroup --no-loadscope-reorder) $(ARGS)
+	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser and not extended" $$chosen,-m "not extended" -n 2 --dist loadgroup --no-loadscope-reorder) $(ARGS)
 
 check: setup-dev
 	@exec sh .ci/check

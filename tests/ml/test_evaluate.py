@@ -257,6 +257,7 @@ def test_histories_too_short_to_predict_are_refused(tmp_path: Path) -> None:
         evaluate("alone", train=[short])
 
 
+@pytest.mark.extended
 def test_ranking_on_real_data(data_dir: Path) -> None:
     """Measured .300 and .239, about a minute; the bound is two standard errors (.0054, .0047) below."""
     folder = data_dir / "lastfm_lightgcn"
@@ -266,6 +267,7 @@ def test_ranking_on_real_data(data_dir: Path) -> None:
     assert found["users"] == 1858
 
 
+@pytest.mark.extended
 def test_popularity_on_real_data(data_dir: Path) -> None:
     """Nothing is chosen here, so only ties may move it: .0365 and .0210 are the published procedure's."""
     folder = data_dir / "lastfm_lightgcn"
@@ -274,6 +276,7 @@ def test_popularity_on_real_data(data_dir: Path) -> None:
     assert found["ndcg"] == pytest.approx(0.0210, abs=0.0005)
 
 
+@pytest.mark.extended
 def test_next_within_the_windows_of_real_data(data_dir: Path) -> None:
     """Sequential rules have no parameter chosen here: the mean of the four windows is known to .005."""
     events = data_dir / "30music_events" / "events.tsv.gz"
@@ -284,6 +287,7 @@ def test_next_within_the_windows_of_real_data(data_dir: Path) -> None:
     assert np.mean([each["mrr"] for each in found]) == pytest.approx(0.247, abs=0.005)
 
 
+@pytest.mark.extended
 def test_sessions_within_the_windows_of_real_data(data_dir: Path) -> None:
     """Measured .509 and .286, the weights chosen on the training sessions of each window."""
     events = data_dir / "30music_events" / "events.tsv.gz"
@@ -292,6 +296,7 @@ def test_sessions_within_the_windows_of_real_data(data_dir: Path) -> None:
     assert np.mean([each["mrr"] for each in found]) >= 0.279
 
 
+@pytest.mark.extended
 def test_alone_on_real_data(data_dir: Path) -> None:
     found = evaluate("alone", train=[data_dir / "30music_events" / "events.tsv.gz"])
     assert found["hit_rate"] >= 0.188

@@ -23,6 +23,7 @@ def test_fakes_are_few_and_all_play_the_target_most(attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.extended
 def test_one_in_a_hundred_does_not_reach_one_in_a_hundred_lists(data_dir: Path, attack: Attack) -> None:
     """Measured .000 (random), .005 (popular), .008 (copy) for an item of three listeners."""
     folder = data_dir / "lastfm_lightgcn"

@@ -11,6 +11,7 @@ from app.ml.data_files import BadDataFile
 from app.ml.evaluate import evaluate
 
 
+@pytest.mark.extended
 def test_many_listeners_of_few_artists(data_dir: Path) -> None:
     """Measured .357 and .242, binary; the bound is two standard errors (.0030, .0020) below."""
     folder = data_dir / "lastfm15k"
@@ -20,6 +21,7 @@ def test_many_listeners_of_few_artists(data_dir: Path) -> None:
     assert found["ndcg"] >= 0.238
 
 
+@pytest.mark.extended
 def test_more_artists_than_a_dense_matrix_takes(data_dir: Path) -> None:
     """Measured .2805 and .2834, by ridge on neighbours; the bound is two standard errors (.0045, .0054) below."""
     folder = data_dir / "lastfm_lightgcnpp"

@@ -28,6 +28,8 @@ from tests.support.commands import manage
 from tests.support.people import PASSWORD, Person, new_person
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.extended
+
 RELEASE = Path(__file__).with_name("release-0.1.0.tar.gz")
 LOGS = ("accounts", "catalog", "listens", "training")
 

@@ -21,7 +21,7 @@ from tests.security import test_access_matrix as matrix
 from tests.support.people import new_person
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 OTHER = "recommendations"
 

@@ -17,7 +17,7 @@ from tests.support.people import Person, new_person
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 # feature → request as (method, path); `submit` sends a listen of its own
 FEATURES = {

@@ -73,6 +73,7 @@ def test_timestamped_listens(system: System, data_dir: Path, tmp_path: Path) -> 
     assert found["items"][0]["title"] in page(system, name)
 
 
+@pytest.mark.extended
 def test_play_counts_of_artists(system: System, data_dir: Path, tmp_path: Path) -> None:
     path = beginning(data_dir / "hetrec_lastfm2k", tmp_path, "user_artists.tsv.gz", 10_001)
     loaded = manage_json(system, "datasets", "load", "hetrec-lastfm2k", "--path", str(path))
@@ -108,6 +109,7 @@ def test_files_that_are_wrong_give_one_line(
     assert names(system) == before
 
 
+@pytest.mark.extended
 def test_artists_only_cannot_train_recordings(servers: Servers, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "artists.tsv").write_text("artistID\tname\n1\tA\n2\tB\n")
     (tmp_path / "user_artists.tsv").write_text("userID\tartistID\tplays\n1\t1\t5\n1\t2\t3\n2\t1\t1\n")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from app.bench.system import Servers
 from app.contracts.identity import artist_key, recording_key
 from app.contracts.listens import NewListen, NewPlaycount
@@ -13,6 +15,8 @@ from app.kernel.context import SYSTEM, acting_as
 from app.modules.accounts.export import chunks
 from tests.modules.listens.test_imports import bring
 from tests.support.alone import Alone, alone
+
+pytestmark = pytest.mark.extended
 
 START = datetime(2025, 1, 1, 18, tzinfo=UTC)
 SESSIONS, SONGS = 60, 12

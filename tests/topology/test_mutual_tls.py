@@ -18,7 +18,7 @@ from app.topology import TopologyError, load
 from tests.support.commands import manage, manage_json
 from tests.support.people import new_person
 
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 TOPOLOGY = """
 [processes.gateway]

@@ -17,7 +17,7 @@ from tests.support.fired import firing, samples
 from tests.support.people import Person, new_person
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 WAITING = 'segue_run_waits_seconds{kind="recordings",process="training"}'
 

@@ -18,7 +18,7 @@ from tests.support.whole import People, Whole, listened, whole_system
 IS_LONG = os.environ.get("SEGUE_TEST_LONG") == "1"
 MOVED = MODULE_NAMES if IS_LONG else ("playlists",)
 long = pytest.mark.skipif(not IS_LONG, reason="takes minutes: SEGUE_TEST_LONG=1")
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.people import new_person
 from tests.support.waiting import eventually
 from tests.support.whole import People, listened
 
-pytestmark = pytest.mark.split
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 REPLICAS = """
 [processes.gateway]

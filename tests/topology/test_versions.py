@@ -1,7 +1,6 @@
 """Processes of the last release beside those of this checkout, on the schema of this one, while people use them."""
 
 import io
-import os
 import subprocess
 import tarfile
 import time
@@ -18,8 +17,7 @@ from tests.support.stack import ROOT
 from tests.support.waiting import eventually
 from tests.support.whole import People, listened
 
-IS_LONG = os.environ.get("SEGUE_TEST_LONG") == "1"
-pytestmark = [pytest.mark.split, pytest.mark.skipif(not IS_LONG, reason="takes minutes: SEGUE_TEST_LONG=1")]
+pytestmark = [pytest.mark.split, pytest.mark.extended]
 
 SNAPSHOTS = "releases"  # its newest contracts were written down when the last release was made
 

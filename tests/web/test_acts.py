@@ -11,7 +11,7 @@ from tests.support.people import PASSWORD, Person, fresh_name, new_person
 from tests.support.waiting import eventually
 from tests.web.conftest import HOSTILE, Site, Visit, plays
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 
 def test_signing_in_needs_only_the_keyboard(site: Site, visit: Visit) -> None:

@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 from tests.web.conftest import HOSTILE, Site, Visit
 from tests.web.looks import barriers
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 
 def played(site: Site, *pairs: tuple[str, str], person: Person | None = None) -> Person:

@@ -17,7 +17,7 @@ from tests.support.people import PASSWORD, Person, new_person
 from tests.support.planted_models import plant
 from tests.web.conftest import Site, Visit, advance, train
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 
 def test_only_administrators_see_it(site: Site, visit: Visit) -> None:

@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 from tests.web.conftest import Site, Visit
 from tests.web.test_acts import listener_with_plays
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 CLICKS = "**/api/v1/recommendations/clicks"
 

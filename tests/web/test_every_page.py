@@ -1,6 +1,7 @@
 """What must hold on every page: no barrier that axe finds, nothing refused by the policy, no sideways scrolling."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -12,7 +13,7 @@ from app.contracts.identity import recording_key
 from app.kernel.context import SYSTEM, acting_as
 from tests.support.people import Person
 from tests.web.conftest import HOSTILE, Site, Visit
-from tests.web.looks import barriers
+from tests.web.looks import LOOKS, Look, barriers
 
 pytestmark = pytest.mark.browser
 
@@ -117,12 +118,19 @@ def viewer(page: str, site: Site) -> Person | None:
 
 
 @pytest.mark.parametrize("path", OPEN + OWN + ADMIN)
-def test_a_page_has_no_barriers_in_any_look(path: str, site: Site, visit: Visit) -> None:
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(LOOKS[:1], id="on a phone"),
+        pytest.param(LOOKS[1:], id="in every other look", marks=pytest.mark.extended),
+    ],
+)
+def test_a_page_has_no_barriers(path: str, looks: Sequence[Look], site: Site, visit: Visit) -> None:
     page = visit(viewer(path, site))
     reply = page.goto(address(path, site))
     assert reply is not None
     assert reply.status == 200
-    assert barriers(page) == []
+    assert barriers(page, looks) == []
 
 
 def test_the_pages_of_errors_have_no_barriers(site: Site, visit: Visit) -> None:

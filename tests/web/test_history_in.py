@@ -12,7 +12,7 @@ from tests.support.people import new_person
 from tests.support.waiting import eventually
 from tests.web.conftest import HOSTILE, Site, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 START = 1_600_000_000
 
 

@@ -11,7 +11,7 @@ from tests.support.people import Person, new_person
 from tests.support.waiting import eventually
 from tests.web.conftest import Site, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 
 def listener(site: Site) -> Person:

@@ -69,6 +69,7 @@ def test_the_manifest_names_icons_that_are_there(site: Site) -> None:
         assert (found.status, found.headers["Content-Type"].split(";")[0]) == (200, icon["type"])
 
 
+@pytest.mark.extended
 def test_no_page_is_heavier_than_a_phone_likes(site: Site) -> None:
     common = sum(size(site, path) for path in files(get(site, "/history").data.decode()))
     heavy = {}
@@ -99,6 +100,7 @@ def is_busy() -> bool:
 
 
 @pytest.mark.browser
+@pytest.mark.extended
 def test_home_is_seen_within_a_second_on_a_phone(site: Site, visit: Visit) -> None:
     """Whatever else runs here makes a visit slower, never faster: the quickest of several is what the page takes."""
     times: list[float] = []

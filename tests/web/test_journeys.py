@@ -49,7 +49,7 @@ class Hands:
         raise AssertionError(f"{target} is not reached by the keyboard")
 
 
-@pytest.fixture(params=[False, True], ids=["mouse", "keyboard"])
+@pytest.fixture(params=[pytest.param(False, id="mouse"), pytest.param(True, id="keyboard", marks=pytest.mark.extended)])
 def by_keyboard(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 from tests.web.conftest import Site, Visit
 from tests.web.looks import barriers
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 WIND = "Play: Wind"
 

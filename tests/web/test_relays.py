@@ -12,7 +12,7 @@ from tests.modules.listens.others import FakeListenBrainz, running
 from tests.support.people import new_person
 from tests.web.conftest import Site, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.extended]
 
 
 @pytest.mark.parametrize("scripts", [True, False])

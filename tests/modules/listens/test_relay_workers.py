@@ -22,6 +22,8 @@ from tests.modules.listens.others import FakeLastFm, FakeListenBrainz, running
 from tests.support.line import Line, new_line
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.extended
+
 EVERY_SONG = [f"Song {n:03}" for n in range(230)]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.modules.listens.formats.samples import history, itunes, listenbrainz, maloja, rockbox, spotify
 
+pytestmark = pytest.mark.extended
+
 MANY = 4_000
 MB = 1 << 20
 MOST_MB = {"extended": 7, "scrobbles": 7, "one_line": 10}  # windows of a million characters, and copies of them
