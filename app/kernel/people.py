@@ -125,14 +125,15 @@ class People:
         self.decode = decode
         self.settings = settings
         self.keys = Keys(accounts, settings.data_dir / "cache" / "jwks.json")
-        self._actors: dict[str, tuple[float, context.Actor]] = {}
+        self._actors: dict[str, tuple[float, float, context.Actor]] = {}
         self._grants: dict[str, tuple[float, str]] = {}
         self._sessions: dict[UUID, float] = {}
 
     def actor_of_access_token(self, token: str) -> context.Actor:
         """Return whom an access token stands for. Raises Unauthenticated."""
-        until, actor = self._actors.get(token, (0.0, context.ANONYMOUS))
-        if until > time.monotonic():
+        until, expires_at, actor = self._actors.get(token, (0.0, 0.0, context.ANONYMOUS))
+        # by the date as well: who the token is handed on to may look at it for the first time after the clock was set
+        if until > time.monotonic() and expires_at > time.time():
             return actor
         try:
             claims = self.decode(token, self.keys)
@@ -155,7 +156,7 @@ class People:
         if len(self._actors) > 4096:
             self._actors.clear()
         # freshness must be looked at again before the token ends
-        self._actors[token] = (time.monotonic() + min(expires_at - time.time(), 60), actor)
+        self._actors[token] = (time.monotonic() + 60, expires_at, actor)
         return actor
 
     def actor_of_api_token(self, token: str) -> context.Actor:

@@ -37,10 +37,38 @@ SERVICE_TOKENS = """
         assert signer.token("listens") != under_way, "it would be good for longer than its life"
         assert ServiceVerifier({"gateway": key.public_key()}).caller(under_way, "listens") == "gateway"
 """
+PEOPLE = """
+    import base64, jwt
+    from types import SimpleNamespace
+    from uuid import uuid4
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from app.contracts.accounts import Jwk, JwkSet
+    from app.kernel.people import AUDIENCE, ISSUER, People
+    key, person = Ed25519PrivateKey.generate(), str(uuid4())
+    x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+
+    class Accounts:
+        def public_keys(self):
+            return JwkSet([Jwk(kid="k", x=x)])
+
+        def exchange_token(self, _api_token):
+            claims = {"type": "access", "sub": person, "sid": person, "jti": person, "name": "ann"}
+            claims |= {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 900}
+            return SimpleNamespace(access_token=jwt.encode(claims, key, "EdDSA", {"kid": "k"}))
+
+    def people(folder):
+        return People(Accounts(), SimpleNamespace(data_dir=FOLDER / folder))
+
+    gateway = people("gateway")
+    assert gateway.actor_of_api_token("segue_1").name == "ann"
+    clock.step(STEP)
+    handed_on = gateway.actor_of_api_token("segue_1").token
+    assert people("service").actor_of_access_token(handed_on).name == "ann"
+"""
 
 
 @pytest.mark.parametrize("step", [-3600, 3600])
-@pytest.mark.parametrize("body", [BREAKER, SERVICE_TOKENS], ids=["breaker", "service tokens"])
+@pytest.mark.parametrize("body", [BREAKER, SERVICE_TOKENS, PEOPLE], ids=["breaker", "service tokens", "people"])
 def test_a_step_of_the_clock_locks_nobody_out(tmp_path: Path, body: str, step: int) -> None:
     clock = SteppedClock(tmp_path)
     if not clock.is_here:
@@ -49,7 +77,8 @@ def test_a_step_of_the_clock_locks_nobody_out(tmp_path: Path, body: str, step: i
     import time
     from pathlib import Path
     from tests.support.stepped_clock import SteppedClock
-    STEP, clock = {step}, SteppedClock(Path({str(tmp_path)!r}))
+    STEP, FOLDER = {step}, Path({str(tmp_path)!r})
+    clock = SteppedClock(FOLDER)
     before = time.time()
     clock.step(1000)
     assert 999 < time.time() - before < 1010, "the clock can't be set here"
