@@ -15,7 +15,7 @@ from app.kernel.db import Database
 log = logging.getLogger(__name__)
 
 NOTED_EVERY_S = 1.0
-LOOKED_AT_EVERY_S = 1.0
+LOOKED_AT_EVERY_S = 2.0
 # Looking takes the most of what an idle system costs: after a quiet while it is done less often.
 QUIET_AFTER_S = 5.0
 QUIET_INTERVAL_S = 0.5

@@ -14,7 +14,7 @@ the cursor; a follower with a cursor of another generation starts anew from zero
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import text
@@ -54,6 +54,16 @@ def append(session: Session, events: Sequence[msgspec.Struct]) -> None:
         )
 
 
+LOOK = """
+    select generation,
+           cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()),
+           exists (
+               select from event
+               where (xid, position) > (cast(:xid as xid8), :position)
+                 and xid < pg_snapshot_xmin(pg_current_snapshot())
+           )
+    from event_generation
+"""
 READ = """
     select xid::text, position, ({told})::text
     from event
@@ -84,9 +94,11 @@ READ_WEIGHED = """
 
 
 def read(
-    session: Session, after: str, limit: int, *, is_weighed: bool = False, told: str = "payload"
+    database: Database, after: str, limit: int, *, is_weighed: bool = False, told: str = "payload"
 ) -> tuple[list[bytes], str]:
     """Return up to `limit` events (JSON each) after a cursor, and the cursor behind the last.
+
+    Mostly there is nothing: that is found out by one statement, without a transaction.
 
     A log whose rows hold several events each has a column `weight` with their number, and is read `is_weighed`.
     `told` is an SQL expression of what to tell of a row instead of its whole payload.
@@ -95,18 +107,19 @@ def read(
     set back to an older state, and what is new would be taken for what was followed already.
     """
     asked, xid, position = _parse(after)
-    generation, is_past = session.execute(
-        text("select generation, cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()) from event_generation"),
-        {"xid": xid},
-    ).one()
+    place = {"xid": xid, "position": position}
+    with database.look() as connection:
+        generation, is_past, has_more = connection.execute(text(LOOK), place).one()
     if after and (asked != generation or not is_past):
         raise FeedReset
-    rows = session.execute(
-        text((READ_WEIGHED if is_weighed else READ).format(told=told)),
-        {"xid": xid, "position": position, "limit": limit},
-    ).all()
-    cursor = f"{generation}:{rows[-1][0]}:{rows[-1][1]}" if rows else f"{generation}:{xid}:{position}"
-    return [row[2].encode() for row in rows], cursor
+    rows: Sequence[Any] = []
+    if has_more:
+        statement = text((READ_WEIGHED if is_weighed else READ).format(told=told))
+        with database.begin() as session:
+            rows = session.execute(statement, {**place, "limit": limit}).all()
+    if rows:
+        xid, position = rows[-1][0], rows[-1][1]
+    return [row[2].encode() for row in rows], f"{generation}:{xid}:{position}"
 
 
 def _parse(cursor: str) -> tuple[int, str, int]:

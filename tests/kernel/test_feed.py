@@ -53,8 +53,7 @@ class Log:
             self.append(session, *events)
 
     def pull(self, after: str, limit: int) -> Page:
-        with self.database.begin() as session:
-            found, cursor = feed.read(session, after, limit)
+        found, cursor = feed.read(self.database, after, limit)
         return Page([DECODER.decode(each) for each in found], cursor)
 
     def read_all(self, after: str = "", limit: int = 3) -> tuple[list[Counted], str]:
@@ -311,8 +310,7 @@ from app.kernel.db import Database
 database = Database(make_url(sys.stdin.read()))
 
 def pull(after, limit):
-    with database.begin() as session:
-        events, cursor = feed.read(session, after, limit)
+    events, cursor = feed.read(database, after, limit)
     return SimpleNamespace(events=events, cursor=cursor)
 
 def apply(session, events):

@@ -184,16 +184,14 @@ def test_a_log_goes_on_where_it_was(before: Settings) -> None:
     for word in range(20):
         with database.begin() as session:
             feed.append(session, [Said(word)])
-    with database.begin() as session:
-        _, cursor = feed.read(session, "", 10)
+    _, cursor = feed.read(database, "", 10)
     move = Transfer(before, after, "listens")
     move.begin()
     move.finish()
     moved = Database(module_url(after, "listens"), pool_size=1)
     with moved.begin() as session:
         feed.append(session, [Said(20)])
-    with moved.begin() as session:
-        rest, _ = feed.read(session, cursor, 100)
+    rest, _ = feed.read(moved, cursor, 100)
     assert [msgspec.json.decode(event)["word"] for event in rest] == list(range(10, 21))
     database.dispose()
     moved.dispose()

@@ -65,8 +65,7 @@ class AccountsService(
         return exported
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ListenerErased]:
-        with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED_PAGE)))
+        events, cursor = feed.read(self.database, after, max(1, min(limit, MAX_FEED_PAGE)))
         return FeedPage([self._erasures.decode(event) for event in events], cursor)
 
     def purge(self) -> None:

@@ -188,8 +188,7 @@ class CatalogService:
             return restoring.restore(session, listener_id, corrections)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[CatalogEvent]:
-        with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_FEED)))
+        events, cursor = feed.read(self.database, after, max(1, min(limit, MAX_FEED)))
         return FeedPage([EVENT.decode(event) for event in events], cursor)
 
 

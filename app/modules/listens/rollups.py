@@ -213,8 +213,7 @@ NOT_YET = text(
 
 def follower(database: Database) -> Follower[Changed]:
     def changes(after: str, limit: int) -> FeedPage[Changed]:
-        with database.begin() as session:
-            rows, cursor = feed.read(session, after, limit, is_weighed=True, told=log.CHANGED)
+        rows, cursor = feed.read(database, after, limit, is_weighed=True, told=log.CHANGED)
         return FeedPage([log.CHANGES.decode(row) for row in rows], cursor)
 
     return Follower(NAME, database, changes, apply, reset, PAGE)

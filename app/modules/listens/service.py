@@ -342,8 +342,7 @@ class ListensService(ImportsPart, RelaysPart, StatisticsPart):
 
     def folded_feed(self, after: str, limit: int = 20_000) -> FeedPage[FoldedEvent]:
         limit = max(1, min(limit, MAX_FOLDED))
-        with self.database.begin() as session:
-            events, cursor = feed.read(session, after, limit, is_weighed=True, told=log.TOLD)
+        events, cursor = feed.read(self.database, after, limit, is_weighed=True, told=log.TOLD)
         return FeedPage(log.folded(events), cursor)
 
     def training_feed(self, after: str, limit: int = 5000) -> FeedPage[TrainingEvent]:

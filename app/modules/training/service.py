@@ -357,8 +357,7 @@ class TrainingService:
         return self.models.folder(sha256)
 
     def feed(self, after: str, limit: int = 1000) -> FeedPage[ChampionChanged]:
-        with self.database.begin() as session:
-            events, cursor = feed.read(session, after, max(1, min(limit, MAX_PAGE)))
+        events, cursor = feed.read(self.database, after, max(1, min(limit, MAX_PAGE)))
         return FeedPage([EVENT.decode(event) for event in events], cursor)
 
     def has_traces(self, pseudonym: UUID) -> bool:
