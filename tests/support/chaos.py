@@ -106,6 +106,7 @@ class Chaos:
     whole: Whole
     disk: Path
     clock: SteppedClock
+    topology: Topology
     faults: list[Fault]
     outcomes: list[Outcome] = field(default_factory=list)
     proxies: dict[str, Between] = field(default_factory=dict)
@@ -178,8 +179,9 @@ class Chaos:
         return None
 
     def is_healthy(self) -> bool:
-        """Say whether every program runs and the gateway finds every part up."""
-        if not all(is_alive(record) for record in self.records):
+        """Say whether every program runs, and is noted, and the gateway finds every part up."""
+        alive = {record.name for record in self.records if is_alive(record)}
+        if not alive.issuperset(programs_of(self.topology)):
             return False
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             return urllib3.request("GET", f"{self.whole.base_url}/readyz", timeout=5, retries=False).status == 200

@@ -58,7 +58,8 @@ def chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
             del kinds["clock"]
         try:
             whole.start("--topology", request.param)
-            found = Chaos(whole, disk, clock, plan(SEED, COUNT, load(request.param), kinds))
+            topology = load(request.param)
+            found = Chaos(whole, disk, clock, topology, plan(SEED, COUNT, topology, kinds))
             with found.proxied():
                 yield found
         finally:
