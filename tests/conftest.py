@@ -25,6 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 REAL_DATA = "real data"
 LAST = ("parts", "web")
+COMMON = {"stack", "loopback", "split", "fastapi"}  # the systems that the whole suite shares
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -184,17 +185,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a running system when several processes share the suite.
 
     All that needs parts in processes of their own is one group, since two sets of them are too much for two cores, and
-    comes last: once started, they run to the end beside whatever else is tried. Within it those of topology are first,
-    whose systems end with their tests.
+    comes last: once started, they run to the end beside whatever else is tried. Those of topology end with their tests.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)))
     items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> tuple[int, bool]:
+def _turn(item: pytest.Item) -> int:
     group = group_of(item)
-    return LAST.index(group) if group in LAST else -1, group == "parts" and folder_of(item) != "topology"
+    return LAST.index(group) if group in LAST else -1
 
 
 def folder_of(item: pytest.Item) -> str:
@@ -203,9 +203,10 @@ def folder_of(item: pytest.Item) -> str:
 
 def group_of(item: pytest.Item) -> str:
     folder = folder_of(item)
-    if folder == "topology" or item.get_closest_marker("split"):
-        return "parts"
-    return folder if folder == "web" else str(item.path)
+    has_own = folder == "topology" and not COMMON.intersection(getattr(item, "fixturenames", ()))
+    if has_own or folder == "web":
+        return folder
+    return "parts" if folder == "topology" or item.get_closest_marker("split") else str(item.path)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -32,6 +32,7 @@ def test_a_user_is_created_given_a_token_listed_and_deleted(system: System) -> N
     assert name in [user["name"] for user in manage_json(system, "users", "list")["users"]]
 
 
+@pytest.mark.extended
 def test_a_model_that_is_not_there_is_said_in_a_line(system: System, tmp_path: Path) -> None:
     nobody = "00000000-0000-0000-0000-000000000000"
     (tmp_path / "junk.tar").write_bytes(b"junk")
@@ -45,6 +46,7 @@ def test_a_model_that_is_not_there_is_said_in_a_line(system: System, tmp_path: P
         assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
 
 
+@pytest.mark.extended
 def test_a_history_goes_in_and_out(system: System, tmp_path: Path) -> None:
     name, source, target = fresh_name(), tmp_path / "history.tsv", tmp_path / "export.zip"
     assert manage(system, "users", "create", name).returncode == 0
@@ -59,6 +61,7 @@ def test_a_history_goes_in_and_out(system: System, tmp_path: Path) -> None:
         assert len(archive.read("listens/2020/9.jsonl").splitlines()) == 20
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

@@ -87,6 +87,9 @@ ADMIN = (
 )
 
 
+MOST_SEEN = ("/login", "/", "/history", "/statistics", "/discover", "/admin/")
+
+
 def address(page: str, site: Site) -> str:
     with acting_as(SYSTEM):
         made = site.stack.services.training.get_run(site.run_id)
@@ -117,15 +120,18 @@ def viewer(page: str, site: Site) -> Person | None:
     return None if page in OPEN else site.admin if page in ADMIN else site.listener
 
 
+@pytest.mark.parametrize("path", MOST_SEEN)
+def test_a_page_has_no_barriers_on_a_phone(path: str, site: Site, visit: Visit) -> None:
+    check_barriers(path, LOOKS[:1], site, visit)
+
+
+@pytest.mark.extended
 @pytest.mark.parametrize("path", OPEN + OWN + ADMIN)
-@pytest.mark.parametrize(
-    "looks",
-    [
-        pytest.param(LOOKS[:1], id="on a phone"),
-        pytest.param(LOOKS[1:], id="in every other look", marks=pytest.mark.extended),
-    ],
-)
-def test_a_page_has_no_barriers(path: str, looks: Sequence[Look], site: Site, visit: Visit) -> None:
+def test_a_page_has_no_barriers_in_any_look(path: str, site: Site, visit: Visit) -> None:
+    check_barriers(path, LOOKS, site, visit)
+
+
+def check_barriers(path: str, looks: Sequence[Look], site: Site, visit: Visit) -> None:
     page = visit(viewer(path, site))
     reply = page.goto(address(path, site))
     assert reply is not None
