@@ -299,7 +299,7 @@ class Runtime:
         self._looked_at = -HEALTH_TTL_S
 
     def warm(self) -> None:
-        """Do what each worker would do first, before they are forked: what comes of it is in memory once.
+        """Build the modules and connect, as each worker would first, before they are forked: so it is in memory once.
 
         No connection is kept, which two processes would share; a database that can't be reached is left for later.
         """

@@ -65,8 +65,6 @@ def create_app(process: str, settings: Settings | None = None, *, container: Con
         if request.path == "/api/v1/listens":
             request.max_content_length = MAX_BATCH_BYTES
 
-    for module in container.hosted:
-        container.wire(module)  # before workers are forked: what is imported here is in memory once
     people = People(container.get("accounts"), settings, decode=auth.decode_access_token)
     auth.install_jwt(app, people)
     _install_metrics(app, runtime)
