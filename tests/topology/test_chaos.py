@@ -81,11 +81,8 @@ def test_nothing_is_lost_or_doubled_by_random_faults(chaos: Chaos) -> None:
     say(f"{len(lost)} lost, {kept.total() - len(kept)} doubled; answers {dict(people.tries)}")
     assert not lost, said
     assert max(kept.values()) == 1, f"{said}: doubled"
-    may_fail = (1 - ANSWERED) * people.answers.total()
-    assert len(people.failed) <= may_fail, (said, people.failed[:5])
-    # a request under way in the moment in which the clock is set forward may find its token ended
-    assert people.tries[401] <= may_fail, f"{said}: {people.wrong[:5]}"
-    assert not people.tries.keys() - {0, 200, 401, 503}, f"{said}: {people.wrong[:5]}"
+    assert len(people.failed) <= (1 - ANSWERED) * people.answers.total(), (said, people.failed[:5])
+    assert not people.tries.keys() - {0, 200, 503}, f"{said}: {people.wrong[:5]}"
     late = [str(outcome.fault) for outcome in chaos.outcomes if outcome.healthy_after_s is None]
     assert not late, f"{said}: not healthy within {HEALTHY_WITHIN_S:.0f} s of {late}"
     # each listen counts once in what follows the feed, too
