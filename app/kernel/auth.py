@@ -30,7 +30,7 @@ def decode_access_token(token: str, keys: Keys) -> dict[str, Any]:
     except jwt.ImmatureSignatureError:
         return decode(token, keys)  # the clock was set back, which flask-jwt-extended can't be told to let pass
     except JWTExtendedException:
-        raise Unauthenticated("this access token is not valid, or no longer") from None
+        raise Unauthenticated.by_token() from None
     return claims
 
 

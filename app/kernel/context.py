@@ -5,8 +5,8 @@ import contextvars
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -24,6 +24,7 @@ class Actor:
     session_id: UUID | None = None
     is_fresh: bool = False  # signed in with credentials within the last 15 minutes
     token: str = ""  # the access token to relay; never logged
+    renew: "Callable[[], Actor] | None" = field(default=None, compare=False)  # the same person, with a new token
 
     def __repr__(self) -> str:
         return f"Actor({self.kind}, {self.name or '-'})"

@@ -42,6 +42,15 @@ class Unauthenticated(DomainError):
 
     code, status = "unauthenticated", 401
 
+    @classmethod
+    def by_token(cls) -> "Unauthenticated":
+        """Return the refusal of an access token; where somebody else handed it on, a new one may be let in."""
+        return cls("this access token is not valid, or no longer", token="refused")  # noqa: S106
+
+    @property
+    def is_by_token(self) -> bool:
+        return self.details.get("token") == "refused"
+
 
 class Forbidden(DomainError):
     """This account or token may not do that."""

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 
+import msgspec
 import urllib3
 from flask import Blueprint, Flask, Response, g, request
 
 from app.kernel import auth, context
 from app.kernel.balance import Instance, Instances
+from app.kernel.binding import Problem, error_of
 from app.kernel.contract import NotFound, ServiceUnavailable, Unauthenticated
 from app.kernel.people import People
 from app.kernel.routes import PROBLEM, Api, find_module
@@ -152,8 +154,13 @@ def proxy(api: Api, instances: Instances, signer: ServiceSigner) -> Blueprint:
     bp = Blueprint(f"{module}_proxy", __name__, url_prefix="/api/v1")
 
     def forward(path: str = "") -> Response:
+        may_repeat = request.method in REPEATABLE or request.path in api.repeatable
         with instances.room():
-            reply = _ask(instances, signer, may_repeat=request.method in REPEATABLE or request.path in api.repeatable)
+            reply = _ask(instances, signer, may_repeat=may_repeat)
+            if (renew := context.actor().renew) and _is_refused_by_token(reply):
+                reply.close()
+                with context.acting_as(renew()):
+                    reply = _ask(instances, signer, may_repeat=may_repeat)
         headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in DROPPED_FROM_REPLY]
         parts = [reply.data] if _is_short(reply) else reply.stream(PART_BYTES, decode_content=False)
         response = Response(parts, reply.status, headers)
@@ -208,6 +215,17 @@ def _ask(instances: Instances, signer: ServiceSigner, *, may_repeat: bool) -> ur
 def _is_short(reply: urllib3.BaseHTTPResponse) -> bool:
     length = reply.headers.get("Content-Length", "")
     return length.isdigit() and int(length) <= PART_BYTES
+
+
+def _is_refused_by_token(reply: urllib3.BaseHTTPResponse) -> bool:
+    """Say whether the token that was handed on had ended, by the clock over there: nothing was done for it yet."""
+    if reply.status != Unauthenticated.status or not _is_short(reply):
+        return False
+    try:
+        error = error_of(msgspec.json.decode(reply.data, type=Problem))
+    except msgspec.DecodeError:
+        return False
+    return isinstance(error, Unauthenticated) and error.is_by_token
 
 
 def _forwarded_headers(module: str, signer: ServiceSigner, remaining: float) -> dict[str, str]:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -152,7 +153,7 @@ class People:
             )
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
             # a claim that is missing or of another kind is no better than a wrong signature
-            raise Unauthenticated("this access token is not valid, or no longer") from None
+            raise Unauthenticated.by_token() from None
         if len(self._actors) > 4096:
             self._actors.clear()
         # freshness must be looked at again before the token ends
@@ -166,8 +167,8 @@ class People:
     def actor_of_grant(self, kind: str, secret: str, exchange: Callable[[], Any]) -> context.Actor:
         """Return whom a secret of a kind stands for; one seen lately is good while accounts is away.
 
-        `exchange` gives a short access token for it; secrets of different kinds never stand for each other. Raises
-        Unauthenticated.
+        `exchange` gives a short access token for it; secrets of different kinds never stand for each other. The actor
+        can be renewed, for the token to have ended on its way to another process. Raises Unauthenticated.
         """
         digest = hashlib.sha256(f"{kind}: {secret}".encode()).hexdigest()
         until, access_token = self._grants.get(digest, (0.0, ""))
@@ -185,12 +186,17 @@ class People:
             if len(self._grants) > 4096:
                 self._grants.clear()
             self._grants[digest] = (time.monotonic() + GRANT_TTL_S, access_token)
+
+        def renew() -> context.Actor:
+            self._grants.pop(digest, None)
+            return self.actor_of_grant(kind, secret, exchange)
+
         try:
-            return self.actor_of_access_token(access_token)
+            return replace(self.actor_of_access_token(access_token), renew=renew)
         except Unauthenticated:
-            if not self._grants.pop(digest, None) or is_new:
+            if is_new:
                 raise
-        return self.actor_of_grant(kind, secret, exchange)  # it ended early: the clock was set forward
+        return renew()  # it ended early: the clock was set forward
 
     def actor_of_header(self, authorization: str) -> context.Actor:
         scheme, _, token = authorization.partition(" ")

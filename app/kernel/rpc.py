@@ -30,6 +30,7 @@ from app.kernel.contract import (
     Method,
     NotFound,
     ServiceUnavailable,
+    Unauthenticated,
 )
 from app.kernel.tokens import ServiceSigner, ServiceVerifier
 
@@ -119,7 +120,15 @@ class Remote:
 
     def call(self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         with self.instances.room():
-            return self._call(method, decoder, body)
+            try:
+                return self._call(method, decoder, body)
+            except Unauthenticated as error:
+                renew = context.actor().renew
+                if renew is None or not error.is_by_token:
+                    raise
+            # the token ended on the way, by the clock over there: nothing was done for it yet
+            with context.acting_as(renew()):
+                return self._call(method, decoder, body)
 
     def _call(self, method: Method, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         ctx = context.current()

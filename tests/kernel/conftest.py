@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -49,7 +50,9 @@ class EchoServer:
 
 
 def _actors(token: str) -> context.Actor:
-    raise Unauthenticated
+    if token != "valid":
+        raise Unauthenticated.by_token()
+    return context.Actor("person", listener_id=UUID(int=1), name="ann", scopes=frozenset({"read"}), token=token)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What the gateway passes on of a module's reply."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 
 from app.kernel import gateway
 from app.kernel.balance import Instances
+from app.kernel.context import Actor, acting_as
 from app.kernel.http import install_errors
 from app.kernel.routes import Api
 from app.kernel.tokens import ServiceSigner
@@ -23,7 +25,7 @@ class Module:
 
     def __init__(self) -> None:
         self.said = b""
-        self.asked = 0
+        self.actors: list[bytes] = []  # for whom it was asked, each time
         self.socket = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -34,8 +36,8 @@ class Module:
             except OSError:
                 return
             with connection:
-                connection.recv(65536)
-                self.asked += 1
+                said = re.search(rb"X-Segue-Actor: (\S+)", connection.recv(65536))
+                self.actors.append(said[1] if said else b"")
                 connection.sendall(self.said)
 
 
@@ -80,7 +82,27 @@ def test_how_long_an_answer_to_head_would_be_is_passed_on(client: FlaskClient, m
 def test_a_short_reply_that_breaks_off_is_none(client: FlaskClient, module: Module, method: str, times: int) -> None:
     module.said = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     reply = client.open("/api/v1/echo/it", method=method)
-    assert (reply.status_code, reply.json["code"], module.asked) == (503, "unavailable", times)
+    assert (reply.status_code, reply.json["code"], len(module.actors)) == (503, "unavailable", times)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [
+        (b'{"title":"-","status":401,"code":"unauthenticated","details":{"token":"refused"}}', [b"ended", b"new"]),
+        (b'{"title":"-","status":401,"code":"unauthenticated"}', [b"ended"]),  # a wrong password, for instance
+        (b"no JSON", [b"ended"]),
+    ],
+)
+def test_a_token_that_ends_on_the_way_is_renewed_once(
+    client: FlaskClient, module: Module, method: str, said: bytes, tokens: list[bytes]
+) -> None:
+    module.said = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)
+    ann = Actor("person", token="ended", renew=lambda: Actor("person", token="new"))
+    with acting_as(ann):
+        reply = client.open("/api/v1/echo/it", method=method)
+    assert (reply.status_code, reply.data) == (401, said)
+    assert module.actors == tokens
 
 
 @pytest.mark.parametrize(

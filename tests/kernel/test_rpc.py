@@ -1,17 +1,20 @@
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
+from uuid import UUID
 
 import pytest
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.bench.system import free_port
-from app.kernel.context import SYSTEM, acting_as, budget
+from app.kernel.context import SYSTEM, Actor, acting_as, budget
 from app.kernel.contract import (
     Access,
     ContractMismatch,
     DeadlineExceeded,
+    DomainError,
     NotFound,
     ServiceUnavailable,
     Unauthenticated,
@@ -172,11 +175,33 @@ def test_a_person_with_a_bad_token_is_refused_behind_the_gateway_too(echo_server
     assert reply.status == 401
 
 
-def test_segue_itself_calls_as_a_service(echo_server: EchoServer) -> None:
-    from uuid import uuid4
+@pytest.mark.parametrize(("renewed", "asked"), [("valid", 1), ("ended too", 1), ("", 0)])
+def test_a_token_that_ends_on_the_way_is_renewed_once(echo_server: EchoServer, renewed: str, asked: int) -> None:
+    renewals = []
 
+    def renew() -> Actor:
+        renewals.append(renewed)
+        return replace(ann, token=renewed)
+
+    ann = Actor("person", listener_id=UUID(int=1), token="ended", renew=renew if renewed else None)
+    with acting_as(ann):
+        if renewed == "valid":
+            assert echo_server.bind().whoami(UUID(int=1)) == "ann"
+        else:
+            with pytest.raises(Unauthenticated):
+                echo_server.bind().whoami(UUID(int=1))
+    assert len(renewals) == asked
+
+
+def test_what_else_a_person_may_not_is_no_reason_for_a_new_token(echo_server: EchoServer) -> None:
+    stranger = Actor("person", listener_id=UUID(int=1), token="valid", renew=lambda: pytest.fail("renewed"))
+    with acting_as(stranger), pytest.raises(DomainError):
+        echo_server.bind().whoami(UUID(int=2))
+
+
+def test_segue_itself_calls_as_a_service(echo_server: EchoServer) -> None:
     with acting_as(SYSTEM):
-        assert echo_server.bind().whoami(uuid4()) == "caller"
+        assert echo_server.bind().whoami(UUID(int=1)) == "caller"
 
 
 def _post(echo_server: EchoServer, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
