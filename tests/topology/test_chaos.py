@@ -7,6 +7,7 @@ ends it early.
 
 import os
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def test_nothing_is_lost_or_doubled_by_random_faults(chaos: Chaos) -> None:
     kept = Counter(int(datetime.fromisoformat(at).timestamp()) for at in listened(whole.base_url, token))
     lost = people.acknowledged - kept.keys()
     say(f"{len(lost)} lost, {kept.total() - len(kept)} doubled; answers {dict(people.tries)}")
+    for trace in re.findall('"request_id":"([0-9a-f]+)"', " ".join(people.wrong))[:3]:
+        say(whole.manage("logs", "--trace", trace).stdout)
     assert not lost, said
     assert max(kept.values()) == 1, f"{said}: doubled"
     assert len(people.failed) <= (1 - ANSWERED) * people.answers.total(), (said, people.failed[:5])
