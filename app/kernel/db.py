@@ -52,7 +52,6 @@ class Database:
         self.url = url
         self.engine: Engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=3, pool_recycle=1800)
         _ask_the_idle(self.engine)
-        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.outside = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
@@ -84,9 +83,9 @@ class Database:
         Raises ServiceUnavailable when the server can't be reached.
         """
         try:
-            with self.reading.connect() as connection:
+            with self.engine.connect() as connection, _committing_itself(connection):
                 yield connection
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, psycopg2.Error) as error:
             raise ServiceUnavailable("the database can't be reached; try again in a moment") from error
         except exc.DBAPIError as error:
             if error.connection_invalidated:
@@ -109,6 +108,25 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+@contextlib.contextmanager
+def _committing_itself(connection: Connection) -> Iterator[None]:
+    """Run a block whose statements have no transaction around them.
+
+    The driver is told itself, which costs no round trip. SQLAlchemy would put an isolation level back with a statement
+    when the connection goes back to the pool; where that fails the pool counts the connection as taken for ever.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if driver.closed:
+            connection.invalidate()
+        else:
+            driver.autocommit = False
 
 
 def _ask_the_idle(engine: Engine) -> None:
