@@ -171,32 +171,37 @@ class People:
         can be renewed, for the token to have ended on its way to another process. Raises Unauthenticated.
         """
         digest = hashlib.sha256(f"{kind}: {secret}".encode()).hexdigest()
-        until, access_token = self._grants.get(digest, (0.0, ""))
-        is_new = until < time.monotonic()
-        if is_new:
-            try:
-                with context.acting_as(context.ANONYMOUS):
-                    access_token = exchange().access_token
-            except ServiceUnavailable:
-                if not access_token:
-                    raise
-            except DomainError as error:
-                self._grants.pop(digest, None)
-                raise Unauthenticated(error.message) from None
-            if len(self._grants) > 4096:
-                self._grants.clear()
-            self._grants[digest] = (time.monotonic() + GRANT_TTL_S, access_token)
 
         def renew() -> context.Actor:
             self._grants.pop(digest, None)
             return self.actor_of_grant(kind, secret, exchange)
 
+        access_token = self._granted(digest, exchange)
         try:
-            return replace(self.actor_of_access_token(access_token), renew=renew)
-        except Unauthenticated:
-            if is_new:
+            actor = self.actor_of_access_token(access_token)
+        except Unauthenticated:  # it ended early, even before it was looked at: the clock was set forward
+            self._grants.pop(digest, None)
+            actor = self.actor_of_access_token(self._granted(digest, exchange))
+        return replace(actor, renew=renew)
+
+    def _granted(self, digest: str, exchange: Callable[[], Any]) -> str:
+        """Return a short access token for a secret; one of before while accounts is away. Raises Unauthenticated."""
+        until, access_token = self._grants.get(digest, (0.0, ""))
+        if until > time.monotonic():
+            return access_token
+        try:
+            with context.acting_as(context.ANONYMOUS):
+                access_token = str(exchange().access_token)
+        except ServiceUnavailable:
+            if not access_token:
                 raise
-        return renew()  # it ended early: the clock was set forward
+        except DomainError as error:
+            self._grants.pop(digest, None)
+            raise Unauthenticated(error.message) from None
+        if len(self._grants) > 4096:
+            self._grants.clear()
+        self._grants[digest] = (time.monotonic() + GRANT_TTL_S, access_token)
+        return access_token
 
     def actor_of_header(self, authorization: str) -> context.Actor:
         scheme, _, token = authorization.partition(" ")

@@ -64,6 +64,19 @@ PEOPLE = """
     clock.step(STEP)
     handed_on = gateway.actor_of_api_token("segue_1").token
     assert people("service").actor_of_access_token(handed_on).name == "ann"
+
+    class Slow(Accounts):
+        asked = 0
+
+        def exchange_token(self, api_token):
+            self.asked += 1
+            granted = super().exchange_token(api_token)
+            if self.asked == 1:
+                clock.step(2 * STEP)
+            return granted
+
+    gateway.accounts = Slow()
+    assert gateway.actor_of_api_token("segue_2").name == "ann", "it was set between the exchange and the first look"
 """
 
 
