@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.ml.conditional_logit import ConditionalLogit, Floats
 from app.ml.metrics import hit_and_reciprocal
 from app.ml.own_history import WEIGHTS, Crowd, Others, OwnHistory, add_scaled
 from app.ml.progress import Progress, no_progress
 from app.ml.sessions import Hits, Play, hits_of, rank_of
-from app.ml.tuning import Step, climb
 
 SMALLEST_HISTORY = 60
 STEP_S = 60  # after the last play the next one is predicted
-CHOOSERS, FEWEST_POSITIONS, EVALUATIONS = 300, 50, 80  # weights are chosen on
+CHOOSERS, FEWEST_POSITIONS = 300, 50  # weights are chosen on
 
 Parts = Mapping[str, Mapping[int, float]]
-Scaled = tuple[NDArray[np.float32], int]
 
 
 def measure_alone(
@@ -26,56 +24,50 @@ def measure_alone(
     progress: Progress = no_progress,
     *,
     has_community: bool = False,
-    weights: Mapping[str, float] | None = None,
+    choice: ConditionalLogit | None = None,
 ) -> Hits:
     """Predict each next recording of the last fifth of every listener's history from what came before it.
 
-    `has_community` adds other listeners' sessions that ended before that fifth begins; for weights to go with it see
-    `community_weights`.
+    `has_community` adds other listeners' sessions that ended before that fifth begins. `choice` weighs the parts, see
+    `community_choice`; without it they count by `WEIGHTS`.
     """
     by_user, listeners = _histories(plays)
-    results = [
-        hit_and_reciprocal(rank_of(target, _summed(parts, weights or WEIGHTS)), k)
-        for parts, target in _positions(by_user, listeners, 8, has_community, progress)
-    ]
+    results = []
+    for parts, target in _positions(by_user, listeners, 8, has_community, progress):
+        scores = _summed(parts, WEIGHTS) if choice is None else _chosen(parts, choice)
+        results.append(hit_and_reciprocal(rank_of(target, scores), k))
     return hits_of(results, None, len(listeners))
 
 
-def community_weights(plays: Sequence[Play], progress: Progress = no_progress) -> Mapping[str, float]:
-    """Return the weights that do best, with a community, on the fifth before the tested one of `CHOOSERS` listeners."""
+def community_choice(plays: Sequence[Play], progress: Progress = no_progress) -> ConditionalLogit | None:
+    """Return what tells best, with a community, what comes in the fifth before the tested one of `CHOOSERS` listeners.
+
+    None where that is too little to tell.
+    """
     by_user, listeners = _histories(plays)
     some = listeners[:: max(1, len(listeners) // CHOOSERS)]
-    positions = [_scaled(parts, target) for parts, target in _positions(by_user, some, 6, True, progress)]
-    return choose_weights(positions, WEIGHTS) if len(positions) >= FEWEST_POSITIONS else WEIGHTS
+    positions = _positions(by_user, some, 6, True, progress)
+    try:
+        choice = ConditionalLogit().fit(_values(parts, target)[1:] for parts, target in positions)
+    except ValueError:
+        return None
+    return choice if choice.positions_ >= FEWEST_POSITIONS else None
 
 
-def choose_weights(positions: Sequence[Scaled], start: Mapping[str, float]) -> Mapping[str, float]:
-    """Return the weights of the parts, those of `start` moved, that do best at positions."""
-    names = list(WEIGHTS)
-
-    def objective(weights: Mapping[str, float]) -> float:
-        vector = np.array([weights.get(name, 0.0) for name in names])
-        total = 0.0
-        for parts, target in positions:
-            scores = parts @ vector if target >= 0 else np.zeros(1)
-            rank = int((scores >= scores[target]).sum()) - 1 if scores[target] > 0 else None
-            total += sum(hit_and_reciprocal(rank, 20))
-        return total / len(positions)
-
-    return climb(objective, start, {name: Step(0.2, 0.0, 5.0) for name in start}, EVALUATIONS)[0]
+def _chosen(parts: Parts, choice: ConditionalLogit) -> dict[int, float]:
+    tracks, values, _ = _values(parts, -1)
+    return dict(zip(tracks, choice.probabilities(values).tolist(), strict=True))
 
 
-def _scaled(parts: Parts, target: int) -> Scaled:
-    """Return (tracks, parts), each part's greatest value one, and the target's row, -1 where nothing lists it."""
+def _values(parts: Parts, target: int) -> tuple[list[int], Floats, int]:
+    """Return the tracks, what each part says of them (tracks, parts), and the target's row, -1 for unlisted."""
     tracks = sorted({track for part in parts.values() for track in part})
     row = {track: place for place, track in enumerate(tracks)}
     found = np.zeros((len(tracks), len(WEIGHTS)), dtype=np.float32)
     for column, name in enumerate(WEIGHTS):
         part = parts.get(name, {})
-        greatest = max(part.values(), default=0.0)
-        if greatest > 0:
-            found[[row[track] for track in part], column] = np.array(list(part.values())) / greatest
-    return found, row.get(target, -1)
+        found[[row[track] for track in part], column] = list(part.values())
+    return tracks, found, row.get(target, -1)
 
 
 def _positions(

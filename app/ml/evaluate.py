@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from app.ml.alone import community_weights, measure_alone
+from app.ml.alone import community_choice, measure_alone
 from app.ml.artefact import Artefact, open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
 from app.ml.own_history import WEIGHTS
@@ -207,13 +207,16 @@ def _alone(
 ) -> None:
     plays = _plays(train, without)
     started = time.perf_counter()
-    weights = community_weights(plays, progress) if has_community else WEIGHTS
-    hits = measure_alone(plays, k, progress, has_community=has_community, weights=weights)
+    choice = community_choice(plays, progress) if has_community else None
+    hits = measure_alone(plays, k, progress, has_community=has_community, choice=choice)
     found.update(
         score_seconds=round(time.perf_counter() - started, 3),
         items=len({play.track for play in plays}),
         users=hits.users,
         hit_rate=hits.hit_rate,
         mrr=hits.mrr,
-        parameters={"community": has_community, "weights": dict(weights)},
+        parameters={
+            "community": has_community,
+            "weights": dict(WEIGHTS) if choice is None else choice.weights_of(list(WEIGHTS)),
+        },
     )

@@ -2,31 +2,37 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from math import exp
 from typing import Protocol
 
 Table = dict[int, dict[int, float]]
 
 RECENT = 10  # plays of the running session that are asked, each by 1 / distance²
+ARTISTS = 3  # the latest of the running session, of whom others' plays are asked
 NEIGHBOURS = 200  # of one's own latest sessions that are compared
 
 # What each part weighs; those of one's own history were chosen on positions before those that are reported, see
-# docs/recommender.md. With a community all are chosen anew on its own data.
+# docs/recommender.md. With a community `app.ml.alone` has them all weighed anew, by its own data.
 WEIGHTS: dict[str, float] = {
     "together": 0.0,
-    "after": 1.9,
-    "after_fresh": 0.4,
-    "follows": 0.0,
+    "after": 0.5,
+    "after_fresh": 0.75,
+    "follows": 1.6,
     "pair": 1.4,
     "artist": 0.0,
-    "artist_fresh": 0.8,
+    "artist_fresh": 0.25,
+    "artist_oldest": 1.85,
     "artist_step": 0.0,
     "activation": 0.05,
     "sessions": 0.2,
+    "recent": 0.0,
+    "repeats": 0.0,
     "others_after": 1.5,
     "others_follow": 0.0,
     "others_artist": 0.5,
     "others_fresh": 0.5,
+    "others_session": 0.0,
 }
 SMALLEST = 1e-9  # what is left of a sum after its parts were taken off
 
@@ -54,6 +60,7 @@ class OwnHistory:
     def __init__(self) -> None:
         self.together, self.after, self.follows, self.artist_after = _table(), _table(), _table(), _table()
         self.last_play: dict[int, dict[int, int]] = defaultdict(dict)
+        self.latest: dict[int, int] = {}
         self.times: dict[int, list[int]] = defaultdict(list)
         self.session: list[Played] = []
         self.sessions: list[list[Played]] = []
@@ -76,7 +83,7 @@ class OwnHistory:
         self.places[play.track].append((len(self.sessions) - 1, len(self.session)))
         self.session.append(play)
         self.plays += 1
-        self.last_play[play.artist][play.track] = self.plays
+        self.last_play[play.artist][play.track] = self.latest[play.track] = self.plays
         self.times[play.track].append(play.ts)
 
     def scores(
@@ -110,11 +117,17 @@ class OwnHistory:
         for follower, count in follows.items():
             self._add_artist(step, follower, count / sum(follows.values()))
         found["artist"], found["artist_step"] = artist, step
+        # an album that is played again is played in its order: what was heard longest ago is next
+        oldest = sorted(self.last_play[last.artist], key=self.last_play[last.artist].__getitem__)
+        found["artist_oldest"] = {track: 1 / place for place, track in enumerate(oldest, 1)}
+        found["recent"] = {track: (1 + self.plays - when) ** -0.5 for track, when in self.latest.items()}
+        found["repeats"] = {play.track: 1 / (len(self.session) - n) for n, play in enumerate(self.session)}
         found["artist_fresh"] = {track: value for track, value in artist.items() if track not in played}
         found["after_fresh"] = {track: value for track, value in found["after"].items() if track not in played}
         found["pair"] = self._pair()
         if others is not None:
             theirs = others.of_artist(last.artist)
+            found["others_session"] = others.of_artists(play.artist for play in reversed(self.session))
             found["others_after"] = others.successors(recent)
             found["others_follow"] = others.successors(recent[:1])
             found["others_artist"] = theirs
@@ -211,6 +224,14 @@ class Others:
 
     def of_artist(self, artist: int) -> dict[int, float]:
         return _without(self.crowd.of_artist, self.own.of_artist, artist)
+
+    def of_artists(self, artists: Iterable[int]) -> dict[int, float]:
+        """Return what others play of the first `ARTISTS` of these, by 1 / place."""
+        found: dict[int, float] = defaultdict(float)
+        for place, artist in enumerate(islice(dict.fromkeys(artists), ARTISTS), 1):
+            for track, plays in self.of_artist(artist).items():
+                found[track] += plays / place
+        return found
 
 
 def _without(crowd: Table, own: Table, key: int) -> dict[int, float]:
