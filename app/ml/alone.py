@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from app.ml.conditional_logit import ConditionalLogit, Floats
+from app.ml.conditional_logit import ConditionalLogit
 from app.ml.metrics import hit_and_reciprocal
 from app.ml.own_history import WEIGHTS, Crowd, Others, OwnHistory, add_scaled
+from app.ml.part_features import Floats
 from app.ml.progress import Progress, no_progress
 from app.ml.sessions import Hits, Play, hits_of, rank_of
 

@@ -1,31 +1,20 @@
 """Which of several listed items comes next, from what several parts say of each. Source: McFadden 1974.
 
-The probability of an item is the softmax, over all that are listed, of a weighted sum of its features. Of each part it
-has three: its share of the part's greatest value, one over its place in the part's order, and whether it is listed.
+The probability of an item is the softmax, over all that are listed, of a weighted sum of its `part_features`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
+from app.ml.part_features import Doubles, Floats, features
+
 Position = tuple[Floats, int]  # what the parts say (items, parts), 0 for unlisted, and the row that came, -1 for none
 
 ITERATIONS = 200
-
-
-def features(values: Floats) -> Floats:
-    """Return the features (items, 3 · parts) of what parts say (items, parts), which is positive where they list."""
-    greatest = values.max(axis=0, initial=0)
-    is_listed = values > 0
-    place = np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0, kind="stable") + 1
-    share = values / np.where(greatest > 0, greatest, 1)
-    return np.hstack([share, np.where(is_listed, 1 / place, 0), is_listed]).astype(np.float32)
 
 
 class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
@@ -78,10 +67,6 @@ class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
         odds = np.exp(scores - scores.max(initial=-np.inf))
         found: Doubles = odds / odds.sum()
         return found
-
-    def weights_of(self, names: Sequence[str]) -> dict[str, list[float]]:
-        """Return for each part, by name, the weights of share, place and being listed."""
-        return {name: row.tolist() for name, row in zip(names, self.coef_.reshape(3, -1).T, strict=True)}
 
     def _cut(self, rows: Floats, came: int, draw: np.random.Generator) -> tuple[Floats, int]:
         if len(rows) <= self.most + self.drawn:

@@ -18,6 +18,7 @@ from app.ml.alone import community_choice, measure_alone
 from app.ml.artefact import Artefact, open_artefact, size_bytes, write
 from app.ml.data_files import BadDataFile
 from app.ml.own_history import WEIGHTS
+from app.ml.part_features import features, named, weights_of
 from app.ml.progress import Progress, no_progress
 from app.ml.ranking import evaluate_split, read_split
 from app.ml.recommenders import RECOMMENDERS
@@ -179,13 +180,11 @@ def _served_sessions(opened: Artefact, listeners: Sequence[int]) -> NextScores:
     table = SessionTable(opened.tables["starts"], opened.tables["items"], opened.tables["artists"])
     scorer, known = SessionScorer(table), histories(table, listeners)
     chosen = opened.manifest["parameters"]["chosen"]
-    weights = np.array([chosen[part] for part in PARTS])
+    weights = weights_of(chosen, PARTS)
 
     def scores(items: Sequence[int], user: int) -> dict[int, float]:
         listed, parts = scorer.parts(items, known.get(user, []))
-        values = parts @ weights
-        is_listed = values > 0
-        return dict(zip(listed[is_listed].tolist(), values[is_listed].tolist(), strict=True))
+        return dict(zip(listed.tolist(), (features(parts) @ weights).tolist(), strict=True))
 
     return scores
 
@@ -217,6 +216,6 @@ def _alone(
         mrr=hits.mrr,
         parameters={
             "community": has_community,
-            "weights": dict(WEIGHTS) if choice is None else choice.weights_of(list(WEIGHTS)),
+            "weights": dict(WEIGHTS) if choice is None else named(choice.coef_, list(WEIGHTS)),
         },
     )

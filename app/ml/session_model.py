@@ -1,21 +1,22 @@
 """What comes next in a session: neighbouring sessions, rules, artists, the listener's own plays, in one sum."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from app.ml.metrics import hit_and_reciprocal
+from app.ml.conditional_logit import ConditionalLogit
+from app.ml.part_features import KINDS, Floats, features, lift, named, weights_of
 from app.ml.progress import Progress, no_progress
 from app.ml.scoring import best
-from app.ml.session_scoring import PARTS, Doubles, SessionScorer, SessionTable, add_row
-from app.ml.tuning import Chosen, Step, climb
+from app.ml.session_scoring import PARTS, SessionScorer, SessionTable, add_row
 
-FEWEST_POSITIONS, MOST_POSITIONS = 50, 1500  # to choose weights on
+FEWEST_POSITIONS = 50  # to weigh the parts on
 
-# Where the search begins, and what is used where there is too little to choose on.
+# Weights of shares where there is too little to weigh on.
 START = {
     "neighbours": 1.0,
     "artist_neighbours": 0.2,
@@ -33,42 +34,36 @@ START = {
 
 
 class SessionModel(BaseEstimator):  # type: ignore[misc]
-    """A weighted sum of `PARTS`, weights chosen on the last fifth of the training sessions.
+    """A conditional logit over what `PARTS` say, weighed on the last fifth of the training sessions.
 
-    `chosen` sets the weights instead.
+    `chosen` sets the weights of the features instead, by their names; see `part_features`.
     """
 
-    def __init__(self, *, evaluations: int = 80, chosen: Mapping[str, float] | None = None) -> None:
-        self.evaluations = evaluations
+    def __init__(self, *, positions: int = 1500, chosen: Mapping[str, float] | None = None) -> None:
+        self.positions = positions
         self.chosen = chosen
 
     def fit(self, table: SessionTable, listeners: Sequence[int], progress: Progress = no_progress) -> Self:
         """Fit on sessions in order of time, `listeners` saying whose each is. Sets `chosen_` and `scorer_`."""
         progress(0.0, "sessions")
-        self.chosen_ = {**START, **(self.chosen or {})}
-        if self.chosen is None:
-            self.chosen_ = self._tuned(table, listeners, progress)
+        self.chosen_ = dict(self.chosen) if self.chosen is not None else self._weighed(table, listeners, progress)
         self.scorer_ = SessionScorer(table)
         progress(1.0, "fitted")
         return self
 
-    def _tuned(self, table: SessionTable, listeners: Sequence[int], progress: Progress) -> Chosen:
+    def _weighed(self, table: SessionTable, listeners: Sequence[int], progress: Progress) -> Mapping[str, float]:
         count = len(listeners)
         early = SessionTable(table.starts[: 4 * count // 5 + 1], table.items, table.artists)
         early = SessionTable(early.starts, table.items[: early.starts[-1]], table.artists)
-        positions = list(_positions(early, table, listeners, progress))
-        if len(positions) < FEWEST_POSITIONS:
-            return dict(START)
-
-        def objective(weights: Chosen) -> float:
-            vector = np.array([weights[part] for part in PARTS])
-            found = [hit_and_reciprocal(_rank(parts @ vector, target), 20) for parts, target in positions]
-            return float(np.sum(found)) / len(found)
-
-        steps = {part: Step(0.2, 0.0, 4.0) for part in PARTS}
-        return climb(
-            objective, START, steps, self.evaluations, lambda n: progress(0.5 + 0.5 * n / self.evaluations, "choosing")
-        )[0]
+        positions = []
+        for position in islice(_positions(early, table, listeners), self.positions):
+            positions.append(position)
+            if len(positions) % 200 == 0:
+                progress(0.5 * len(positions) / self.positions, "validation")
+        if len(positions) < FEWEST_POSITIONS or all(came < 0 for _, came in positions):
+            return START
+        progress(0.5, "choosing")
+        return named(ConditionalLogit().fit(positions).coef_, PARTS)
 
     def recommend(
         self, session: Sequence[int], history: Sequence[int] = (), n: int = 20
@@ -81,7 +76,8 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
         scores = np.zeros(self.scorer_.items)
         if len(session):
             listed, parts = self.scorer_.parts(session, history)
-            scores[listed] = parts @ self._weights()
+            own = features(parts) @ weights_of(self.chosen_, PARTS)
+            scores[listed] = own + lift(own)
         found, values = best(scores, n)
         if len(found) < n:
             plays = self.scorer_.plays.copy()
@@ -98,19 +94,21 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
         return best(scores, n)
 
     def explain(self, session: Sequence[int], target: int, history: Sequence[int] = ()) -> dict[str, float]:
-        """Return what each part adds to a target's score; they sum to it. Raises IndexError."""
+        """Return what each part adds to a target's score; they sum to it. Raises IndexError.
+
+        `listed` is what every item has of which any part knows.
+        """
         self._check(session, history)
         listed, parts = self.scorer_.parts(session, history)
-        row = parts[listed == target]
-        values = (row[0] if len(row) else np.zeros(len(PARTS))) * self._weights()
-        return dict(zip(PARTS, values.tolist(), strict=True))
+        if target not in listed:
+            return dict.fromkeys((*PARTS, "listed"), 0.0)
+        each = features(parts) * weights_of(self.chosen_, PARTS)
+        by_part = each[listed == target][0].reshape(len(KINDS), len(PARTS)).sum(axis=0)
+        return dict(zip((*PARTS, "listed"), [*by_part.tolist(), lift(each.sum(axis=1))], strict=True))
 
     def _check(self, session: Sequence[int], history: Sequence[int]) -> None:
         if not all(0 <= item < self.scorer_.items for items in (session, history) for item in items):
             raise IndexError(f"items are numbered from 0 to {self.scorer_.items - 1}")
-
-    def _weights(self) -> Doubles:
-        return np.array([self.chosen_[part] for part in PARTS])
 
 
 def histories(table: SessionTable, listeners: Sequence[int]) -> dict[int, list[int]]:
@@ -122,25 +120,13 @@ def histories(table: SessionTable, listeners: Sequence[int]) -> dict[int, list[i
     return found
 
 
-def _positions(
-    early: SessionTable, table: SessionTable, listeners: Sequence[int], progress: Progress
-) -> Iterator[tuple[Doubles, int]]:
+def _positions(early: SessionTable, table: SessionTable, listeners: Sequence[int]) -> Iterator[tuple[Floats, int]]:
     """Yield what the parts say at positions of later sessions, the place of what came, -1 for unlisted."""
     scorer, known = SessionScorer(early), histories(early, listeners)
     is_known = scorer.plays > 0
-    first, count = len(early.starts) - 1, 0
-    for number in range(first, len(listeners)):
+    for number in range(len(early.starts) - 1, len(listeners)):
         items = [int(i) for i in table.items[table.starts[number] : table.starts[number + 1]] if is_known[i]]
         for place in range(1, len(items)):
-            if count >= MOST_POSITIONS:
-                return
-            count += 1
-            if count % 200 == 0:
-                progress(0.5 * count / MOST_POSITIONS, "validation")
             listed, parts = scorer.parts(items[:place], known.get(listeners[number], []))
             target = np.flatnonzero(listed == items[place])
             yield parts.astype(np.float32), int(target[0]) if len(target) else -1
-
-
-def _rank(scores: Doubles, target: int) -> int | None:
-    return int((scores >= scores[target]).sum()) - 1 if target >= 0 and scores[target] > 0 else None

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.ml.part_features import features, weights_of
 from app.ml.session_scoring import HISTORY, PARTS, Doubles, Inverted, SessionScorer, SessionTable
 
 __all__ = ["HISTORY", "SessionTables", "arrays_of", "opened"]
@@ -25,11 +26,11 @@ class SessionTables:
     weights: Doubles
 
     def scores(self, session: Sequence[int], history: Sequence[int]) -> tuple[NDArray[np.int64], Doubles]:
-        """Return the items that most speaks for after a session so far, best first, with their scores."""
+        """Return the items that may come after a session so far, best first, with their odds against the first."""
         listed, parts = self.scorer.parts(session, history)
-        found = parts @ self.weights
+        found = features(parts) @ self.weights
         order = np.argsort(-found, kind="stable")[:LISTED]
-        return listed[order], found[order]
+        return listed[order], np.exp(found[order] - found.max(initial=-np.inf))
 
 
 def arrays_of(scorer: SessionScorer) -> dict[str, NDArray[Any]]:
@@ -78,7 +79,7 @@ def opened(tables: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> 
         )
     except (KeyError, ValueError, IndexError):
         return None
-    return SessionTables(scorer, np.array([weights[part] for part in PARTS], dtype=np.float64))
+    return SessionTables(scorer, weights_of(weights, PARTS))
 
 
 def _fit_together(own: Mapping[str, NDArray[Any]]) -> bool:

@@ -109,5 +109,5 @@ def test_the_same_artist_and_successors_of_others_on_real_data(data_dir: Path) -
     assert evaluate("alone", train=[events], without=["artist"])["hit_rate"] < own["hit_rate"]
     crowd = evaluate("alone", train=[events], community=True)
     assert crowd["parameters"]["community"]
-    assert crowd["hit_rate"] == pytest.approx(0.294, abs=0.005)
-    assert crowd["mrr"] == pytest.approx(0.203, abs=0.005)
+    assert crowd["hit_rate"] == pytest.approx(0.292, abs=0.005)
+    assert crowd["mrr"] == pytest.approx(0.201, abs=0.005)

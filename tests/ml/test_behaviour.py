@@ -68,7 +68,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "ease": EASE,
     "graph-filter": lambda: GraphFilter(directions=12),
     "item-knn": ItemKNN,
-    "session": lambda: Sessions(SessionModel(evaluations=15)),
+    "session": lambda: Sessions(SessionModel(positions=300)),
     "popularity": Popularity,
 }
 

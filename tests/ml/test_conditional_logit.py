@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from app.ml.conditional_logit import ConditionalLogit, Position, features
+from app.ml.conditional_logit import ConditionalLogit, Position
+from app.ml.part_features import features, lift, named, weights_of
 
 
 def drawn(count: int, items: int, coef: list[float], seed: int = 1) -> list[Position]:
@@ -19,8 +20,9 @@ def drawn(count: int, items: int, coef: list[float], seed: int = 1) -> list[Posi
 
 
 def test_features_are_share_place_and_being_listed() -> None:
-    values = np.array([[4, 0], [2, 0], [8, 0], [0, 0]], dtype=np.float32)
-    expected = [[0.5, 0, 0.5, 0, 1, 0], [0.25, 0, 1 / 3, 0, 1, 0], [1, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0]]
+    values = np.array([[4, 0], [4, 0], [2, 0], [8, 0], [0, 0]], dtype=np.float32)
+    second = [0.5, 0, 0.5, 0, 1, 0]
+    expected = [second, second, [0.25, 0, 0.25, 0, 1, 0], [1, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0]]
     assert features(values) == pytest.approx(np.array(expected))
 
 
@@ -38,7 +40,20 @@ def test_weights_that_are_known_are_found() -> None:
     coef = [2.0, 0.0, 0.0, 1.5, 0.5, -1.0]
     fitted = ConditionalLogit().fit(drawn(6000, 12, coef))
     assert fitted.coef_ == pytest.approx(coef, abs=0.3)
-    assert fitted.weights_of(["first", "second"])["first"] == pytest.approx([2.0, 0.0, 0.5], abs=0.3)
+
+
+def test_weights_have_names_and_what_is_not_named_weighs_nothing() -> None:
+    weights = np.arange(1.0, 7.0)
+    names = named(weights, ["a", "b"])
+    assert names == {"a": 1, "b": 2, "a/place": 3, "b/place": 4, "a/listed": 5, "b/listed": 6}
+    assert weights_of(names, ["a", "b"]).tolist() == weights.tolist()
+    assert weights_of({"a": 2.0}, ["a", "b"]).tolist() == [2, 0, 0, 0, 0, 0]
+
+
+def test_scores_are_lifted_above_those_of_what_nothing_lists() -> None:
+    assert lift(np.array([-2.0, 3.0])) == pytest.approx(2, abs=1e-5)
+    assert lift(np.array([1.0, 3.0])) < 1e-5
+    assert lift(np.array([])) < 1e-5
 
 
 def test_the_same_positions_give_the_same_weights_also_where_they_are_cut() -> None:

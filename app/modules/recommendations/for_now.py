@@ -23,7 +23,7 @@ from app.modules.recommendations.serving import Serving
 RUNNING = timedelta(hours=3)  # after the last play a session is over for good
 NEAR_HOURS = 1.5
 HALF_LIFE_DAYS = 60.0  # of a habit
-COMMUNITY, OWN, HOUR = 1.0, 1.0, 0.5  # the greatest value of each part
+COMMUNITY, OWN, HOUR = 0.5, 1.0, 0.5  # the greatest value of each part
 RECENT = 3  # plays that reasons are asked of
 REMEMBERED = 256  # listeners whose history is kept as tables
 

@@ -9,7 +9,7 @@ from app.modules.recommendations.serving import Serving
 
 
 def next_up(serving: Serving | None, session: Sequence[Play], before: Sequence[Play]) -> dict[UUID, float]:
-    """Return the scores of what may come next by what others played, none where the model has no sessions."""
+    """Return the odds of what may come next by what others played, none where the model has no sessions."""
     tables = serving.sessions if serving is not None else None
     if serving is None or tables is None:
         return {}
@@ -19,9 +19,7 @@ def next_up(serving: Serving | None, session: Sequence[Play], before: Sequence[P
     if not so_far:
         return {}
     listed, scores = tables.scores(so_far, history)
-    return {
-        serving.artefact.key(int(place)): float(score) for place, score in zip(listed, scores, strict=True) if score > 0
-    }
+    return {serving.artefact.key(int(place)): float(score) for place, score in zip(listed, scores, strict=True)}
 
 
 __all__ = ["SessionTables", "next_up"]

@@ -10,7 +10,6 @@ from app.modules.training.snapshots import Progress
 
 MOST_PLAYS = 200_000  # the latest; more adds size, and little that is not in the links between items
 FEWEST_SESSIONS = 20
-EVALUATIONS = 40
 
 
 def fit(plays: Plays, used: Ints, progress: Progress) -> tuple[dict[str, NDArray[Any]], dict[str, float]] | None:
@@ -46,7 +45,7 @@ def fit(plays: Plays, used: Ints, progress: Progress) -> tuple[dict[str, NDArray
         np.searchsorted(used, listens[entries, 2]).astype(np.int32),
         _artists(plays, used),
     )
-    model = SessionModel(evaluations=EVALUATIONS)
+    model = SessionModel()
     model.fit(table, listens[first[kept], 0].tolist(), progress)
     return arrays_of(model.scorer_), {name: float(value) for name, value in model.chosen_.items()}
 
