@@ -21,7 +21,8 @@ def plant(services: Container, settings: Settings, like: Model, harm: Harm) -> M
     """Enter a candidate like another model, harmed where asked; signed and taken in properly."""
     opened = open_artefact(settings.data_dir / "models" / like.sha256)
     scorer = opened.scorer
-    B = sp.csr_matrix((np.array(scorer.data, dtype=np.float32), scorer.indices, scorer.indptr), copy=True)
+    links = np.array(scorer.data, dtype=np.float32), scorer.indices, scorer.indptr
+    B = sp.csr_matrix(links, shape=(scorer.items, scorer.items), copy=True)
     if harm == "no links":
         B.data[:] = 0
         B.eliminate_zeros()

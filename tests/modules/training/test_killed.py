@@ -139,8 +139,8 @@ def test_killed_while_taking_a_run_up_it_is_still_queued(scene: Scene, queued: R
 def test_killed_while_registering_no_model_is_there_and_the_next_attempt_makes_one(
     scene: Scene, queued: Run, subject: str, old: str, new: str
 ) -> None:
-    if new == "champion":  # by the run itself only where none serves yet
-        scene.admin.execute(text("update training.model set state = 'quarantined' where state <> 'quarantined'"))
+    # none serves yet: a run makes its own model the champion, and the gate compares it with nothing
+    scene.admin.execute(text("update training.model set state = 'quarantined' where state <> 'quarantined'"))
     scene.killed_at(subject, old, new, lambda: scene.victim.call("run", queued.run_id))
     assert run_of(scene, queued).state == "running"
     assert models_of(scene, queued) == []
