@@ -120,12 +120,13 @@ class OwnHistory:
         # an album that is played again is played in its order: what was heard longest ago is next
         oldest = sorted(self.last_play[last.artist], key=self.last_play[last.artist].__getitem__)
         found["artist_oldest"] = {track: 1 / place for place, track in enumerate(oldest, 1)}
-        found["recent"] = {track: (1 + self.plays - when) ** -0.5 for track, when in self.latest.items()}
-        found["repeats"] = {play.track: 1 / (len(self.session) - n) for n, play in enumerate(self.session)}
         found["artist_fresh"] = {track: value for track, value in artist.items() if track not in played}
         found["after_fresh"] = {track: value for track, value in found["after"].items() if track not in played}
         found["pair"] = self._pair()
         if others is not None:
+            # these weigh nothing without others
+            found["recent"] = {track: (1 + self.plays - when) ** -0.5 for track, when in self.latest.items()}
+            found["repeats"] = {play.track: 1 / (len(self.session) - n) for n, play in enumerate(self.session)}
             theirs = others.of_artist(last.artist)
             found["others_session"] = others.of_artists(play.artist for play in reversed(self.session))
             found["others_after"] = others.successors(recent)

@@ -36,7 +36,7 @@ def test_what_followed_before_comes_first_and_the_track_just_played_never() -> N
 def test_tracks_of_the_artist_at_hand_come_before_those_of_others() -> None:
     memory = history(session(1, 0, [11]), session(2, 9_000, [21]), session(3, 18_000, [12]), session(4, 27_000, [13]))
     scores = memory.scores(27_060)
-    assert min(scores[11], scores[12]) > scores[21]
+    assert scores[11] > scores[12] > scores[21]
 
 
 def test_an_album_that_is_played_again_goes_on_in_its_order() -> None:
