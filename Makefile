@@ -20,11 +20,12 @@ setup-dev: setup
 run: setup
 	@exec $(VENV) manage.py up $(ARGS)
 
-# Two processes share the suite, each with servers of its own; what needs the same running system stays together.
-# MODULE=playlists runs the tests of one module and those of its contract's users that speak of it, in one process.
+# Two processes share the tests, each with servers of its own; what needs the same running system stays together.
+# MODULE=playlists runs the tests of one module and those of its contract's users that speak of it.
 test: setup-dev
 	@$(if $(MODULE),chosen=$$($(VENV) -m tests.support.affected module $(MODULE)) || exit 1;) \
-	    exec $(VENV) -m pytest $(if $(MODULE),-m "not split and not browser and not extended" $$chosen,-m "not extended" -n 2 --dist loadgroup --no-loadscope-reorder) $(ARGS)
+	    exec $(VENV) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+	    $(if $(MODULE),-m "not split and not browser and not extended" $$chosen,-m "not extended") $(ARGS)
 
 check: setup-dev
 	@exec sh .ci/check

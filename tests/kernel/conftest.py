@@ -70,7 +70,7 @@ def echo_server() -> Iterator[EchoServer]:
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
     held.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield held
     server.shutdown()
 

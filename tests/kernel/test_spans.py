@@ -58,7 +58,7 @@ class Taking(BaseHTTPRequestHandler):
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
     server = Collector()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     spans.configure("tests", load({"SEGUE_DATA_DIR": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": address}))
     yield server

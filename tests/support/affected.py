@@ -4,6 +4,7 @@
 `… affected changed FILE …` prints the groups of tests that the CI workflow runs for changed files.
 """
 
+import ast
 import json
 import sys
 from pathlib import Path
@@ -48,12 +49,25 @@ def tests_of_module(module: str) -> list[str]:
     for part in users_of_contract(module):
         folder = ROOT / "tests" / part.removeprefix("app.").replace(".", "/").replace("admin", "web")
         if folder != ROOT / "tests" / "modules" / module and folder.is_dir():
-            chosen += [
-                str(file.relative_to(ROOT))
-                for file in sorted(folder.glob("test_*.py"))
-                if f"services.{module}." in file.read_text()
-            ]
+            for file in sorted(folder.glob("test_*.py")):
+                chosen += [f"{file.relative_to(ROOT)}::{test}" for test in _speaking_of(f"services.{module}.", file)]
     return list(dict.fromkeys(chosen))
+
+
+def _speaking_of(what: str, file: Path) -> list[str]:
+    """Return the tests of a file in which something is said, by themselves or in a function or fixture they name."""
+    text = file.read_text()
+    if what not in text:
+        return []
+    functions = {each.name: each for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
+    names = {
+        name: {word.id for word in ast.walk(each) if isinstance(word, ast.Name)} for name, each in functions.items()
+    }
+    names = {name: found | {arg.arg for arg in functions[name].args.args} for name, found in names.items()}
+    said = {name for name, each in functions.items() if what in (ast.get_source_segment(text, each) or "")}
+    while more := {name for name, found in names.items() if found & said} - said:
+        said |= more
+    return [name for name in functions if name in said and name.startswith("test_")]
 
 
 def groups_for(changed: list[str]) -> list[str]:

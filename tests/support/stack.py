@@ -67,7 +67,7 @@ def loopback_stack(servers: Servers, folder: Path) -> Iterator[Stack]:
     runtime.start_followers()
     host, port = settings.bind.split(":")
     server = make_server(host, int(port), app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield Stack("loopback", environment, settings, services, settings.public_url, {}, app)
     finally:
