@@ -10,10 +10,9 @@ from app.ml.metrics import hit_and_reciprocal
 from app.ml.own_history import WEIGHTS, Crowd, Others, OwnHistory, add_scaled
 from app.ml.part_features import Floats
 from app.ml.progress import Progress, no_progress
-from app.ml.sessions import Hits, Play, hits_of, rank_of
+from app.ml.sessions import STEP_S, Hits, Play, hits_of, rank_of
 
 SMALLEST_HISTORY = 60
-STEP_S = 60  # after the last play the next one is predicted
 CHOOSERS, FEWEST_POSITIONS = 300, 50  # weights are chosen on
 
 Parts = Mapping[str, Mapping[int, float]]

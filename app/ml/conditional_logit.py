@@ -18,13 +18,15 @@ ITERATIONS = 200
 
 
 class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
-    """Weights of the features by maximum likelihood with a ridge `penalty`.
+    """Weights of the features, standardised, by maximum likelihood with a normal prior of some `precision`.
 
+    The precision is that under which positions that were left out are likeliest, see docs/recommender.md. So a few
+    hundred positions are not learned by heart, and thousands have their say.
     To fit, a position with more items is cut to what came, the `most` that most speaks for and `drawn` others.
     """
 
-    def __init__(self, *, penalty: float = 1e-3, most: int = 300, drawn: int = 100, seed: int = 0) -> None:
-        self.penalty = penalty
+    def __init__(self, *, precision: float = 100.0, most: int = 300, drawn: int = 100, seed: int = 0) -> None:
+        self.precision = precision
         self.most = most
         self.drawn = drawn
         self.seed = seed
@@ -53,9 +55,9 @@ class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
             odds = np.exp(scores)
             total = np.add.reduceat(odds, starts)
             lost = float(np.log(total).sum() - scores[came].sum())
-            value = lost / len(kept) + self.penalty * float(weights @ weights) / 2
-            slope = ((odds / total[of]) @ X - X[came].sum(axis=0)) / len(kept)
-            return value, slope.astype(np.float64) + self.penalty * weights
+            value = lost + self.precision * float(weights @ weights) / 2
+            slope = (odds / total[of]) @ X - X[came].sum(axis=0)
+            return value, slope.astype(np.float64) + self.precision * weights
 
         found = minimize(loss, np.zeros(X.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
         self.coef_: Doubles = found.x / scale

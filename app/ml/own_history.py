@@ -11,6 +11,8 @@ Table = dict[int, dict[int, float]]
 RECENT = 10  # plays of the running session that are asked, each by 1 / distance²
 ARTISTS = 3  # the latest of the running session, of whom others' plays are asked
 NEIGHBOURS = 200  # of one's own latest sessions that are compared
+DAY_S, NEAR_S = 86_400, 5_400  # what is about the same time of day
+HABIT_HALF_LIFE_S, HABIT_LEFT = 60 * DAY_S, 0.05  # how a play at this time of day fades, and what stays of it
 
 # What each part weighs; those of one's own history were chosen on positions before those that are reported, see
 # docs/recommender.md. With a community `app.ml.alone` has them all weighed anew, by its own data.
@@ -28,6 +30,7 @@ WEIGHTS: dict[str, float] = {
     "sessions": 0.2,
     "recent": 0.0,
     "repeats": 0.0,
+    "hour": 0.0,
     "others_after": 1.5,
     "others_follow": 0.0,
     "others_artist": 0.5,
@@ -126,6 +129,7 @@ class OwnHistory:
         if others is not None:
             # these weigh nothing without others
             found["recent"] = {track: (1 + self.plays - when) ** -0.5 for track, when in self.latest.items()}
+            found["hour"] = self.habits(now)[1]
             found["repeats"] = {play.track: 1 / (len(self.session) - n) for n, play in enumerate(self.session)}
             theirs = others.of_artist(last.artist)
             found["others_session"] = others.of_artists(play.artist for play in reversed(self.session))
@@ -136,6 +140,17 @@ class OwnHistory:
         for part in found.values():
             part.pop(last.track, None)
         return found
+
+    def habits(self, now: int) -> tuple[dict[int, int], dict[int, float]]:
+        """Return how often each track was played at about this time of day, and the same, older plays counting less."""
+        counts: dict[int, int] = defaultdict(int)
+        weights: dict[int, float] = defaultdict(float)
+        for track, times in self.times.items():
+            for at in times:
+                if (now - at + NEAR_S) % DAY_S <= 2 * NEAR_S:
+                    counts[track] += 1
+                    weights[track] += 0.5 ** (max(0, now - at) / HABIT_HALF_LIFE_S) + HABIT_LEFT
+        return counts, weights
 
     def _pair(self) -> dict[int, float]:
         """Return what followed the last two tracks in this order."""

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from app.ml.conditional_logit import ConditionalLogit
+from app.ml.own_and_others import NOBODY, TOGETHER, joined
+from app.ml.own_history import OwnHistory
 from app.ml.part_features import KINDS, Floats, features, lift, named, weights_of
 from app.ml.progress import Progress, no_progress
 from app.ml.scoring import best
-from app.ml.session_scoring import PARTS, SessionScorer, SessionTable, add_row
+from app.ml.session_scoring import HISTORY, PARTS, SessionScorer, SessionTable, add_row
+from app.ml.sessions import STEP_S, Play
 
 FEWEST_POSITIONS = 50  # to weigh the parts on
+FEWEST_LISTENERS, FOLDS = 8, 4  # own histories are weighed beside others' sessions where there are so many
+POSITIONS_TOGETHER = 1000
 
 # Weights of shares where there is too little to weigh on.
 START = {
@@ -36,6 +41,7 @@ START = {
 class SessionModel(BaseEstimator):  # type: ignore[misc]
     """A conditional logit over what `PARTS` say, weighed on the last fifth of the training sessions.
 
+    Where the times of plays are given, a second one weighs them beside a listener's own history, see `own_and_others`.
     `chosen` sets the weights of the features instead, by their names; see `part_features`.
     """
 
@@ -43,26 +49,38 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
         self.positions = positions
         self.chosen = chosen
 
-    def fit(self, table: SessionTable, listeners: Sequence[int], progress: Progress = no_progress) -> Self:
-        """Fit on sessions in order of time, `listeners` saying whose each is. Sets `chosen_` and `scorer_`."""
+    def fit(
+        self,
+        table: SessionTable,
+        listeners: Sequence[int],
+        progress: Progress = no_progress,
+        times: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Fit on sessions in order of time, `listeners` saying whose each is. Sets `chosen_` and `scorer_`.
+
+        `times` (plays,) are those of the plays, in seconds.
+        """
         progress(0.0, "sessions")
-        self.chosen_ = dict(self.chosen) if self.chosen is not None else self._weighed(table, listeners, progress)
+        if self.chosen is not None:
+            self.chosen_ = dict(self.chosen)
+        else:
+            self.chosen_ = dict(self._weighed(table, listeners, progress))
+            if times is not None:
+                self.chosen_ |= _weighed_together(table, listeners, times, progress)
         self.scorer_ = SessionScorer(table)
         progress(1.0, "fitted")
         return self
 
     def _weighed(self, table: SessionTable, listeners: Sequence[int], progress: Progress) -> Mapping[str, float]:
-        count = len(listeners)
-        early = SessionTable(table.starts[: 4 * count // 5 + 1], table.items, table.artists)
-        early = SessionTable(early.starts, table.items[: early.starts[-1]], table.artists)
+        early = _part(table, np.arange(_border(listeners)))
         positions = []
         for position in islice(_positions(early, table, listeners), self.positions):
             positions.append(position)
             if len(positions) % 200 == 0:
-                progress(0.5 * len(positions) / self.positions, "validation")
+                progress(0.4 * len(positions) / self.positions, "validation")
         if len(positions) < FEWEST_POSITIONS or all(came < 0 for _, came in positions):
             return START
-        progress(0.5, "choosing")
+        progress(0.4, "choosing")
         return named(ConditionalLogit().fit(positions).coef_, PARTS)
 
     def recommend(
@@ -130,3 +148,72 @@ def _positions(early: SessionTable, table: SessionTable, listeners: Sequence[int
             listed, parts = scorer.parts(items[:place], known.get(listeners[number], []))
             target = np.flatnonzero(listed == items[place])
             yield parts.astype(np.float32), int(target[0]) if len(target) else -1
+
+
+def _border(listeners: Sequence[int]) -> int:
+    """Return the first of the sessions that weights are chosen on."""
+    return 4 * len(listeners) // 5
+
+
+def _part(table: SessionTable, which: NDArray[np.integer]) -> SessionTable:
+    """Return some sessions of a table, in order."""
+    lengths = np.diff(table.starts)[which]
+    ends = np.cumsum(lengths)
+    entries = np.repeat(table.starts[which] - ends + lengths, lengths) + np.arange(lengths.sum())
+    return SessionTable(np.concatenate([[0], ends]).astype(np.int64), table.items[entries], table.artists)
+
+
+def _weighed_together(
+    table: SessionTable, listeners: Sequence[int], times: NDArray[np.int64], progress: Progress
+) -> Mapping[str, float]:
+    """Return what own histories and the sessions of others weigh beside each other; nothing where few can tell."""
+    people = sorted(set(listeners))
+    if len(people) < FEWEST_LISTENERS:
+        return {}
+    each = (
+        position
+        for fold in range(FOLDS)
+        for position in _positions_of(set(people[fold::FOLDS]), table, listeners, times)
+    )
+    positions = []
+    for position in islice(each, POSITIONS_TOGETHER):
+        positions.append(position)
+        if len(positions) % 100 == 0:
+            progress(0.6 + 0.3 * len(positions) / POSITIONS_TOGETHER, "own histories")
+    if sum(came >= 0 for _, came in positions) < FEWEST_POSITIONS:
+        return {}
+    progress(0.9, "choosing")
+    return named(ConditionalLogit(most=150, drawn=50).fit(positions).coef_, TOGETHER)
+
+
+def _positions_of(
+    people: set[int], table: SessionTable, listeners: Sequence[int], times: NDArray[np.int64]
+) -> Iterator[tuple[Floats, int]]:
+    """Yield what their own histories and the earlier sessions of all others say at positions of some people's sessions.
+
+    So it is weighed as where a model comes from elsewhere.
+    """
+    border = _border(listeners)
+    scorer = SessionScorer(_part(table, np.array([n for n in range(border) if listeners[n] not in people], dtype=int)))
+    memories: dict[int, list[Play]] = {person: [] for person in people}
+    for number in range(len(listeners)):
+        if (own := memories.get(listeners[number])) is None:
+            continue
+        entries = range(table.starts[number], table.starts[number + 1])
+        items = [int(table.items[entry]) for entry in entries]
+        plays = [
+            Play(0, 0, number, int(times[entry]), item, int(table.artists[item]))
+            for entry, item in zip(entries, items, strict=True)
+        ]
+        if number >= border and own:
+            memory, history = OwnHistory(), [play.track for play in own[-HISTORY:]]
+            for play in own[-HISTORY:]:
+                memory.add(play)
+            memory.add(plays[0])
+            for place in range(1, len(items)):
+                parts = memory.parts(plays[place - 1].ts + STEP_S, NOBODY)
+                listed, said = joined(parts, *scorer.parts(items[:place], history))
+                target = np.flatnonzero(listed == items[place])
+                yield said, int(target[0]) if len(target) else -1
+                memory.add(plays[place])
+        own += plays

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.ml.own_and_others import TOGETHER, joined
 from app.ml.part_features import features, weights_of
 from app.ml.session_scoring import HISTORY, PARTS, Doubles, Inverted, SessionScorer, SessionTable
 
@@ -16,6 +17,7 @@ __all__ = ["HISTORY", "SessionTables", "arrays_of", "opened"]
 PREFIX = "session-"
 RULES_KEPT = 100  # followers of an item, the most frequent
 LISTED = 300  # of what may come next
+LISTED_TOGETHER = 1000  # of what may come next by one's own history too
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class SessionTables:
 
     scorer: SessionScorer
     weights: Doubles
+    together: Doubles | None = None  # beside a listener's own history; older artefacts have none
 
     def scores(self, session: Sequence[int], history: Sequence[int]) -> tuple[NDArray[np.int64], Doubles]:
         """Return the items that may come after a session so far, best first, with their odds against the first."""
@@ -31,6 +34,20 @@ class SessionTables:
         found = features(parts) @ self.weights
         order = np.argsort(-found, kind="stable")[:LISTED]
         return listed[order], np.exp(found[order] - found.max(initial=-np.inf))
+
+    def scores_together(
+        self, session: Sequence[int], history: Sequence[int], own: Mapping[str, Mapping[int, float]]
+    ) -> tuple[NDArray[np.int64], Doubles]:
+        """Return the same with the parts of the listener's own history, of which items may be others than the model's.
+
+        Raises ValueError where the model was not weighed for that.
+        """
+        if self.together is None:
+            raise ValueError("this model does not say what own histories weigh")
+        items, parts = joined(own, *self.scorer.parts(session, history))
+        found = features(parts) @ self.together
+        order = np.argsort(-found, kind="stable")[:LISTED_TOGETHER]
+        return items[order], np.exp(found[order] - found.max(initial=-np.inf))
 
 
 def arrays_of(scorer: SessionScorer) -> dict[str, NDArray[Any]]:
@@ -79,7 +96,8 @@ def opened(tables: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> 
         )
     except (KeyError, ValueError, IndexError):
         return None
-    return SessionTables(scorer, weights_of(weights, PARTS))
+    together = weights_of(weights, TOGETHER) if any(part in weights for part in TOGETHER) else None
+    return SessionTables(scorer, weights_of(weights, PARTS), together)
 
 
 def _fit_together(own: Mapping[str, NDArray[Any]]) -> bool:

@@ -16,6 +16,7 @@ from app.ml.session_scoring import SessionTable
 COLUMNS = ("window", "user", "session", "ts", "track", "artist")
 RULE_STEPS = 10  # how far apart two plays of a session still make a rule
 LAST = 3  # how many of the latest plays are asked
+STEP_S = 60  # after the last play the next one is predicted
 GREATEST_TRACK = (1 << 63) - 1
 
 

@@ -28,7 +28,7 @@ def test_features_are_share_place_and_being_listed() -> None:
 
 def test_of_two_items_it_is_a_logistic_regression_on_their_difference() -> None:
     positions = drawn(2000, 2, [1.0, -1.0, 0.5, 0.5, 0.0, 1.0])
-    fitted = ConditionalLogit(penalty=1e-6).fit(positions)
+    fitted = ConditionalLogit(precision=1e-6).fit(positions)
     differences = np.array([features(values)[came] - features(values)[1 - came] for values, came in positions])
     # as well the other way round, or there is but one class to tell
     both, classes = np.vstack([differences, -differences]), np.repeat([1, 0], len(differences))

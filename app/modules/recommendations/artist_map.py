@@ -11,8 +11,8 @@ from app.kernel.db import Database
 from app.ml.layout import links, places
 from app.ml.steering import unit_vectors
 from app.modules.recommendations import aliases, reading
-from app.modules.recommendations.for_now import sessions_of
 from app.modules.recommendations.listener import Listener
+from app.modules.recommendations.memories import sessions_of
 from app.modules.recommendations.reading import Names
 
 LINKS_EACH, LEAST = 3, 0.15

@@ -53,8 +53,8 @@ from app.modules.recommendations import (
     steered,
     unplayed,
 )
-from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import KINDS, Listener
+from app.modules.recommendations.memories import Memories
 from app.modules.recommendations.reading import Names, Profile
 from app.modules.recommendations.serving import Models, Serving
 from app.modules.recommendations.serving import served_by as serving_processes

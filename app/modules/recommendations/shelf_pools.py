@@ -13,8 +13,8 @@ from app.kernel.db import Database
 from app.ml.scoring import best
 from app.modules.recommendations import for_now, personal, pools, reading, taste
 from app.modules.recommendations.candidates import Candidate
-from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import Listener
+from app.modules.recommendations.memories import Memories
 from app.modules.recommendations.personal import Folded
 
 POOL = 300  # candidates of a shelf

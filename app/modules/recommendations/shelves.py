@@ -11,8 +11,8 @@ from app.contracts.recommendations import Pick, Shelf, ShelfName, Steering
 from app.kernel.db import Database
 from app.modules.recommendations import descriptions, shelf_pools, unplayed
 from app.modules.recommendations.candidates import Candidate, choose, pick_of, turned
-from app.modules.recommendations.for_now import Memories
 from app.modules.recommendations.listener import Listener
+from app.modules.recommendations.memories import Memories
 from app.modules.recommendations.shelf_pools import FEWEST, Pool
 
 PER_ARTIST = 2

@@ -10,12 +10,13 @@ from app.modules.training.snapshots import Progress
 
 MOST_PLAYS = 200_000  # the latest; more adds size, and little that is not in the links between items
 FEWEST_SESSIONS = 20
+FEWEST_LISTENERS = 2  # of one alone the own history says all that there is
 
 
 def fit(plays: Plays, used: Ints, progress: Progress) -> tuple[dict[str, NDArray[Any]], dict[str, float]] | None:
     """Return the arrays of a session model over the items of a model (`used` are their keys' places), and its weights.
 
-    None where there are too few sessions. Whose a session was is not in it, nor when.
+    None where there are too few sessions or only one listener's. Whose a session was is not in it, nor when.
     """
     from app.ml.interactions import session_numbers
     from app.ml.session_model import SessionModel
@@ -37,7 +38,8 @@ def fit(plays: Plays, used: Ints, progress: Progress) -> tuple[dict[str, NDArray
     _, first, session, lengths = np.unique(session, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((first, listens[first, 1]))  # sessions by when they began
     kept = order[np.cumsum(lengths[order][::-1])[::-1] <= MOST_PLAYS]
-    if len(kept) < FEWEST_SESSIONS:
+    whose = listens[first[kept], 0].tolist()
+    if len(kept) < FEWEST_SESSIONS or len(set(whose)) < FEWEST_LISTENERS:
         return None
     entries = np.concatenate([np.arange(first[number], first[number] + lengths[number]) for number in kept])
     table = SessionTable(
@@ -46,7 +48,7 @@ def fit(plays: Plays, used: Ints, progress: Progress) -> tuple[dict[str, NDArray
         _artists(plays, used),
     )
     model = SessionModel()
-    model.fit(table, listens[first[kept], 0].tolist(), progress)
+    model.fit(table, whose, progress, listens[entries, 1])
     return arrays_of(model.scorer_), {name: float(value) for name, value in model.chosen_.items()}
 
 
