@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from app.ml.conditional_logit import ConditionalLogit
+from app.ml.conditional_logit import ConditionalLogit, Position
 from app.ml.own_and_others import NOBODY, TOGETHER, joined
 from app.ml.own_history import OwnHistory
-from app.ml.part_features import KINDS, Floats, features, lift, named, weights_of
+from app.ml.part_features import KINDS, features, lift, named, weights_of
 from app.ml.progress import Progress, no_progress
 from app.ml.scoring import best
 from app.ml.session_scoring import HISTORY, PARTS, SessionScorer, SessionTable, add_row
@@ -73,15 +73,9 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
 
     def _weighed(self, table: SessionTable, listeners: Sequence[int], progress: Progress) -> Mapping[str, float]:
         early = _part(table, np.arange(_border(listeners)))
-        positions = []
-        for position in islice(_positions(early, table, listeners), self.positions):
-            positions.append(position)
-            if len(positions) % 200 == 0:
-                progress(0.4 * len(positions) / self.positions, "validation")
-        if len(positions) < FEWEST_POSITIONS or all(came < 0 for _, came in positions):
-            return START
-        progress(0.4, "choosing")
-        return named(ConditionalLogit().fit(positions).coef_, PARTS)
+        told = _telling(_positions(early, table, listeners), self.positions, progress, "validation", 0.0, 0.5)
+        chosen = _weights(ConditionalLogit(), told, PARTS)
+        return chosen if chosen is not None else START
 
     def recommend(
         self, session: Sequence[int], history: Sequence[int] = (), n: int = 20
@@ -138,7 +132,7 @@ def histories(table: SessionTable, listeners: Sequence[int]) -> dict[int, list[i
     return found
 
 
-def _positions(early: SessionTable, table: SessionTable, listeners: Sequence[int]) -> Iterator[tuple[Floats, int]]:
+def _positions(early: SessionTable, table: SessionTable, listeners: Sequence[int]) -> Iterator[Position]:
     """Yield what the parts say at positions of later sessions, the place of what came, -1 for unlisted."""
     scorer, known = SessionScorer(early), histories(early, listeners)
     is_known = scorer.plays > 0
@@ -148,6 +142,25 @@ def _positions(early: SessionTable, table: SessionTable, listeners: Sequence[int
             listed, parts = scorer.parts(items[:place], known.get(listeners[number], []))
             target = np.flatnonzero(listed == items[place])
             yield parts.astype(np.float32), int(target[0]) if len(target) else -1
+
+
+def _telling(
+    positions: Iterator[Position], most: int, progress: Progress, what: str, start: float, end: float
+) -> Iterator[Position]:
+    """Yield up to `most` positions, telling how many were taken. None is kept: each can be of thousands of items."""
+    for number, position in enumerate(islice(positions, most)):
+        if number % 100 == 0:
+            progress(start + (end - start) * number / most, what)
+        yield position
+
+
+def _weights(logit: ConditionalLogit, positions: Iterator[Position], parts: Sequence[str]) -> dict[str, float] | None:
+    """Return what the parts weigh by name, None where too few positions tell."""
+    try:
+        logit.fit(positions)
+    except ValueError:
+        return None
+    return named(logit.coef_, parts) if logit.positions_ >= FEWEST_POSITIONS else None
 
 
 def _border(listeners: Sequence[int]) -> int:
@@ -175,20 +188,13 @@ def _weighed_together(
         for fold in range(FOLDS)
         for position in _positions_of(set(people[fold::FOLDS]), table, listeners, times)
     )
-    positions = []
-    for position in islice(each, POSITIONS_TOGETHER):
-        positions.append(position)
-        if len(positions) % 100 == 0:
-            progress(0.6 + 0.3 * len(positions) / POSITIONS_TOGETHER, "own histories")
-    if sum(came >= 0 for _, came in positions) < FEWEST_POSITIONS:
-        return {}
-    progress(0.9, "choosing")
-    return named(ConditionalLogit(most=150, drawn=50).fit(positions).coef_, TOGETHER)
+    told = _telling(each, POSITIONS_TOGETHER, progress, "own histories", 0.5, 0.9)
+    return _weights(ConditionalLogit(most=150, drawn=50), told, TOGETHER) or {}
 
 
 def _positions_of(
     people: set[int], table: SessionTable, listeners: Sequence[int], times: NDArray[np.int64]
-) -> Iterator[tuple[Floats, int]]:
+) -> Iterator[Position]:
     """Yield what their own histories and the earlier sessions of all others say at positions of some people's sessions.
 
     So it is weighed as where a model comes from elsewhere.

@@ -102,3 +102,14 @@ def test_each_part_is_in_its_column() -> None:
     assert np.array_equal(parts[1:, : len(OWN)], np.diag(np.arange(1.0, len(OWN) + 1)))
     assert not parts[0, : len(OWN)].any()
     assert not parts[2:, len(OWN) :].any()
+
+
+def test_nobody_else_need_have_played_before() -> None:
+    """All that is early is of one listener: at their positions nobody else says anything."""
+    early = [[HABIT, FAVOURITE, FAVOURITE + 1]] * 80
+    late = [[HABIT, FAVOURITE, FAVOURITE + 1 + n % 3] for n in range(20)]
+    whose = [*[0] * 80, *[n % 8 for n in range(20)]]
+    items = np.array([item for each in early + late for item in each], dtype=np.int32)
+    table = SessionTable(np.arange(0, 301, 3), items, np.arange(ITEMS, dtype=np.int32))
+    model = SessionModel(positions=300).fit(table, whose, times=200 * np.arange(300))
+    assert all(np.isfinite(value) for value in model.chosen_.values())
