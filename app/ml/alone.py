@@ -13,7 +13,7 @@ from app.ml.progress import Progress, no_progress
 from app.ml.sessions import STEP_S, Hits, Play, hits_of, rank_of
 
 SMALLEST_HISTORY = 60
-CHOOSERS, FEWEST_POSITIONS = 300, 50  # weights are chosen on
+CHOOSERS = 300  # weights are chosen on
 
 Parts = Mapping[str, Mapping[int, float]]
 
@@ -47,11 +47,8 @@ def community_choice(plays: Sequence[Play], progress: Progress = no_progress) ->
     by_user, listeners = _histories(plays)
     some = listeners[:: max(1, len(listeners) // CHOOSERS)]
     positions = _positions(by_user, some, 6, True, progress)
-    try:
-        choice = ConditionalLogit().fit(_values(parts, target)[1:] for parts, target in positions)
-    except ValueError:
-        return None
-    return choice if choice.positions_ >= FEWEST_POSITIONS else None
+    choice = ConditionalLogit()
+    return choice if choice.told_by(_values(parts, target)[1:] for parts, target in positions) else None
 
 
 def _chosen(parts: Parts, choice: ConditionalLogit) -> dict[int, float]:

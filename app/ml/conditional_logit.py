@@ -15,6 +15,7 @@ from app.ml.part_features import Doubles, Floats, features
 Position = tuple[Floats, int]  # what the parts say (items, parts), 0 for unlisted, and the row that came, -1 for none
 
 ITERATIONS = 200
+FEWEST_POSITIONS = 50
 
 
 class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
@@ -62,6 +63,14 @@ class ConditionalLogit(BaseEstimator):  # type: ignore[misc]
         found = minimize(loss, np.zeros(X.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
         self.coef_: Doubles = found.x / scale
         return self
+
+    def told_by(self, positions: Iterable[Position]) -> bool:
+        """Fit, and say whether there were enough positions for the weights to mean something."""
+        try:
+            self.fit(positions)
+        except ValueError:
+            return False
+        return self.positions_ >= FEWEST_POSITIONS
 
     def probabilities(self, values: Floats) -> Doubles:
         """Return the probability (items,) of each item to be the next, of those that are listed."""

@@ -17,7 +17,6 @@ from app.ml.scoring import best
 from app.ml.session_scoring import HISTORY, PARTS, SessionScorer, SessionTable, add_row
 from app.ml.sessions import STEP_S, Play
 
-FEWEST_POSITIONS = 50  # to weigh the parts on
 FEWEST_LISTENERS, FOLDS = 8, 4  # own histories are weighed beside others' sessions where there are so many
 POSITIONS_TOGETHER = 1000
 
@@ -74,8 +73,8 @@ class SessionModel(BaseEstimator):  # type: ignore[misc]
     def _weighed(self, table: SessionTable, listeners: Sequence[int], progress: Progress) -> Mapping[str, float]:
         early = _part(table, np.arange(_border(listeners)))
         told = _telling(_positions(early, table, listeners), self.positions, progress, "validation", 0.0, 0.5)
-        chosen = _weights(ConditionalLogit(), told, PARTS)
-        return chosen if chosen is not None else START
+        logit = ConditionalLogit()
+        return named(logit.coef_, PARTS) if logit.told_by(told) else START
 
     def recommend(
         self, session: Sequence[int], history: Sequence[int] = (), n: int = 20
@@ -154,15 +153,6 @@ def _telling(
         yield position
 
 
-def _weights(logit: ConditionalLogit, positions: Iterator[Position], parts: Sequence[str]) -> dict[str, float] | None:
-    """Return what the parts weigh by name, None where too few positions tell."""
-    try:
-        logit.fit(positions)
-    except ValueError:
-        return None
-    return named(logit.coef_, parts) if logit.positions_ >= FEWEST_POSITIONS else None
-
-
 def _border(listeners: Sequence[int]) -> int:
     """Return the first of the sessions that weights are chosen on."""
     return 4 * len(listeners) // 5
@@ -189,7 +179,8 @@ def _weighed_together(
         for position in _positions_of(set(people[fold::FOLDS]), table, listeners, times)
     )
     told = _telling(each, POSITIONS_TOGETHER, progress, "own histories", 0.5, 0.9)
-    return _weights(ConditionalLogit(most=150, drawn=50), told, TOGETHER) or {}
+    logit = ConditionalLogit(most=150, drawn=50)
+    return named(logit.coef_, TOGETHER) if logit.told_by(told) else {}
 
 
 def _positions_of(
