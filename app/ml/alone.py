@@ -8,7 +8,7 @@ import numpy as np
 from app.ml.conditional_logit import ConditionalLogit
 from app.ml.metrics import hit_and_reciprocal
 from app.ml.own_history import WEIGHTS, Crowd, Others, OwnHistory, add_scaled
-from app.ml.part_features import Floats
+from app.ml.part_features import Floats, table
 from app.ml.progress import Progress, no_progress
 from app.ml.sessions import STEP_S, Hits, Play, hits_of, rank_of
 
@@ -58,13 +58,9 @@ def _chosen(parts: Parts, choice: ConditionalLogit) -> dict[int, float]:
 
 def _values(parts: Parts, target: int) -> tuple[list[int], Floats, int]:
     """Return the tracks, what each part says of them (tracks, parts), and the target's row, -1 for unlisted."""
-    tracks = sorted({track for part in parts.values() for track in part})
-    row = {track: place for place, track in enumerate(tracks)}
-    found = np.zeros((len(tracks), len(WEIGHTS)), dtype=np.float32)
-    for column, name in enumerate(WEIGHTS):
-        part = parts.get(name, {})
-        found[[row[track] for track in part], column] = list(part.values())
-    return tracks, found, row.get(target, -1)
+    tracks, found = table([parts.get(name, {}) for name in WEIGHTS])
+    row = np.flatnonzero(tracks == target)
+    return tracks.tolist(), found, int(row[0]) if len(row) else -1
 
 
 def _positions(

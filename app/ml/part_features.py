@@ -9,12 +9,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 KINDS = ("", "/place", "/listed")
 PLACES = 300
 LEAST = 1e-6
+
+
+def table(parts: Sequence[Mapping[int, float]], more: Ints | None = None) -> tuple[Ints, Floats]:
+    """Return the items of parts, with `more`, in order, and what each part says of them (items, parts)."""
+    keys = [np.fromiter(part, np.int64, len(part)) for part in parts]
+    items = np.unique(np.concatenate(keys if more is None else [more, *keys]))
+    found = np.zeros((len(items), len(parts)), dtype=np.float32)
+    for column, (part, of) in enumerate(zip(parts, keys, strict=True)):
+        found[np.searchsorted(items, of), column] = np.fromiter(part.values(), np.float32, len(part))
+    return items, found
 
 
 def features(values: NDArray[np.floating]) -> Floats:
